@@ -1,0 +1,1 @@
+"""An instance over HTTP; knows nothing of hosts."""

@@ -1,0 +1,1 @@
+"""What pyinfra cannot ask a host by itself, as pyinfra facts."""

@@ -1,0 +1,1 @@
+"""What pyinfra cannot do to a host by itself, as pyinfra operations."""

@@ -1,0 +1,1 @@
+"""The journey of a guest through an instance, and its report."""
