@@ -1,0 +1,34 @@
+"""An inventory: its folder, its hosts, and whether it is a lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.settings.model import HostSettings, LabSettings
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What stands in one folder under `inventories/`."""
+
+    name: str
+    path: Path
+    """The folder, absolute."""
+    hosts: dict[str, HostSettings]
+    """By name, in the order of the file names."""
+    lab: LabSettings | None
+
+    def file(self, relative: str) -> Path:
+        """The path that a setting names; relative paths start at the inventory's folder."""
+        return self.path / Path(relative).expanduser()
+
+    @property
+    def seed_file(self) -> Path:
+        """The manifest of what the instances shall hold."""
+        return self.path / "seed.yaml"
+
+    @property
+    def authority_file(self) -> Path:
+        """Certificate of the inventory's private authority (`tls.mode: internal`)."""
+        return self.path / "ca.crt"
