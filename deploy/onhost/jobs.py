@@ -1,0 +1,165 @@
+"""Runs a job: call the app's endpoint, then log, stamp and ping how it went."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from . import joblog, pings, stamps
+from .call import Answer, CallError, call
+from .clock import utc_now
+from .config import Job, JobsConfig
+from .failures import OnhostError
+from .locks import HOST_LOCK, FileLock, LockHeldError, status
+
+SKIPPED = "skipped"
+"""Outcome of a run that did not take place: it has no stamp and is no error."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    name: str
+    outcome: str
+    message: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the command shall end with an exit code that is not 0."""
+        return self.outcome == stamps.FAILED
+
+
+def run_scheduled(config: JobsConfig, job: Job) -> Result:
+    """Run a job because cron says so."""
+    if job.only_last_day_of_month and (datetime.now() + timedelta(days=1)).day != 1:
+        return Result(job.name, SKIPPED, "not the last day of the month")
+    if job.jitter_seconds:
+        # The pause spreads load; nobody gains by guessing it.
+        time.sleep(random.uniform(0, job.jitter_seconds))  # noqa: S311
+    return _run_alone(config, job)
+
+
+def run_if_overdue(config: JobsConfig, job: Job) -> Result:
+    """Run a job only when a run of it was missed."""
+    if not stamps.overdue(stamps.read(config.stamps, job.name), job.interval_seconds, utc_now()):
+        return Result(job.name, SKIPPED, "not overdue")
+    return _run_alone(config, job)
+
+
+def catch_up(config: JobsConfig, *, wait_seconds: float = 0.0) -> list[Result]:
+    """Run every job of which a run was missed, one after the other.
+
+    After a boot the app takes minutes to answer: `wait_seconds` is how long to wait for it.
+    """
+    _wait_for_the_app(config, wait_seconds)
+    return [run_if_overdue(config, job) for job in config.jobs.values()]
+
+
+def _run_alone(config: JobsConfig, job: Job) -> Result:
+    config.locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(config.locks / f"calcom-job-{job.name}.lock", who="onhost", what=f"job {job.name}")
+    try:
+        with lock:
+            return _run(config, job)
+    except LockHeldError as error:
+        since = f"since {error.holder.since}" if error.holder else "now"
+        message = f"the run before is still under way {since}"
+        joblog.append(config.logs, job.name, utc_now(), f"{SKIPPED}: {message}")
+        return Result(job.name, SKIPPED, message)
+
+
+def _run(config: JobsConfig, job: Job) -> Result:
+    started, begun = utc_now(), time.monotonic()
+    start_ping = pings.ping(config.ping_url, job.name, pings.START)
+    outcome, message = _call(config, job)
+    seconds = time.monotonic() - begun
+    end_ping = pings.ping(
+        config.ping_url, job.name, pings.FAIL if outcome == stamps.FAILED else pings.SUCCESS, message
+    )
+
+    finished = utc_now()
+    line = f"{outcome} in {seconds:.2f} s" + (f": {message}" if message else "")
+    unheard = end_ping or start_ping
+    joblog.append(config.logs, job.name, finished, f"{line} ({unheard})" if unheard else line)
+    stamps.write(
+        config.stamps,
+        stamps.after_run(
+            stamps.read(config.stamps, job.name),
+            name=job.name,
+            started=started,
+            finished=finished,
+            seconds=seconds,
+            outcome=outcome,
+            message=message,
+        ),
+    )
+    return Result(job.name, outcome, message)
+
+
+def _call(config: JobsConfig, job: Job) -> tuple[str, str]:
+    try:
+        answer = call(
+            config.origin,
+            config.host,
+            job.method,
+            job.path,
+            limit_seconds=job.limit_seconds,
+            authorization=job.authorization,
+        )
+    except CallError as error:
+        return stamps.FAILED, f"{error}{_who_works_on_this_host()}"
+    return judge(job, answer)
+
+
+def judge(job: Job, answer: Answer) -> tuple[str, str]:
+    """Outcome and message of an answer; the message of a failure says what to check."""
+    said = f"; it said: {answer.excerpt}" if answer.excerpt else ""
+    if 200 <= answer.status < 300:
+        return stamps.DONE, answer.excerpt
+    if answer.status == 404:
+        return stamps.NOT_IN_THIS_VERSION, f"{job.path} answers 404"
+    if answer.status in (401, 403):
+        return stamps.FAILED, (
+            f"{answer.status}: the app refuses our {job.credential}; the web container and "
+            f"/opt/calcom/jobs.json must hold the same one: deploy again{said}"
+        )
+    if answer.status == 405:
+        return stamps.FAILED, f"405: this version of {job.path} wants another method than {job.method}"
+    if 300 <= answer.status < 400:
+        return stamps.FAILED, (
+            f"{answer.status}: redirected instead of answered; is {job.path} served by the inner entrance?"
+        )
+    if answer.status in (502, 503, 504):
+        return stamps.FAILED, (
+            f"{answer.status}: the app behind the proxy does not answer{_who_works_on_this_host()}; "
+            f"docker compose -p calcom ps; docker compose -p calcom logs --since 15m web{said}"
+        )
+    return stamps.FAILED, (
+        f"{answer.status}: the app failed; docker compose -p calcom logs --since 15m web{said}"
+    )
+
+
+def _who_works_on_this_host(path: Path = HOST_LOCK) -> str:
+    """A hint that a deploy or restore explains the failure; empty when nobody holds the host's lock."""
+    try:
+        held = status(path)
+    except (OSError, OnhostError):
+        return ""
+    return f" (meanwhile: {held.holder})" if held.held and held.holder else ""
+
+
+def _wait_for_the_app(config: JobsConfig, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            answer = call(config.origin, config.host, "GET", "/api/version", limit_seconds=min(left, 10))
+        except CallError:
+            pass
+        else:
+            if answer.status < 500:
+                return
+        time.sleep(min(5.0, max(left, 0)))
