@@ -68,7 +68,10 @@ class FileLock:
 
     def acquire(self) -> None:
         """Take the lock; raises `LockHeldError` when it is not free within `wait_seconds`."""
-        descriptor = _open(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            descriptor = _open(self._path, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError as error:
+            raise OnhostError(f"cannot make the lock {self._path}: {error.strerror}") from error
         try:
             if not _flock_within(descriptor, max(self._wait_seconds, _PATIENCE_SECONDS)):
                 raise LockHeldError(self._path, _read_holder(descriptor))

@@ -135,7 +135,7 @@ class _Server(ThreadingHTTPServer):
         self.report = report
         super().__init__((options.bind, options.port), _Handler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that hangs up is its own affair; the base class would print a traceback."""
 
 
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _SLOWEST_REQUEST_SECONDS
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         if not hmac.compare_digest(self.path.encode(), self.server.path.encode()):
             self._answer(404)
             return
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             received_at=received_at,
         )
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer(404)
 
     do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
@@ -186,5 +186,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing of Python's version."""
         return "calstack"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """No access log: standard error is ssh's, and deliveries are reported anyway."""
