@@ -81,7 +81,7 @@ HOST = Root(
 SERVICES = Root(
     name="services",
     suite="trixie",
-    packages=("ca-certificates", "curl", "haproxy", "postgresql-17", "python3", "wget"),
+    packages=("ca-certificates", "curl", "haproxy", "locales", "postgresql-17", "python3", "wget"),
     before=(
         # The user ids of the official images: 999 must be taken before the package asks for any other.
         'printf "postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash\\n" >>"$1"/etc/passwd',
@@ -94,6 +94,10 @@ SERVICES = Root(
         'chroot "$1" groupmod -g 99 haproxy && chroot "$1" usermod -u 99 -g 99 haproxy',
         'install -d -o 99 -g 99 "$1"/var/lib/haproxy && install -d "$1"/usr/local/etc/haproxy',
         'chown -R 999:999 "$1"/var/lib/postgresql && install -d -m 3777 -o 999 -g 999 "$1"/run/postgresql',
+        'install -d -m 1777 -o 999 -g 999 "$1"/var/lib/postgresql/data && install -d "$1"/docker-entrypoint-initdb.d',
+        'sed -i "s/^#*listen_addresses.*/listen_addresses = \'*\'/" "$1"/usr/share/postgresql/17/postgresql.conf.sample',
+        # The official image's language, which decides how a new database sorts.
+        'chroot "$1" localedef -i en_US -c -f UTF-8 en_US.UTF-8 && rm -rf "$1"/usr/share/i18n',
         'rm -rf "$1"/usr/lib/*/libLLVM* "$1"/usr/lib/*/libz3* "$1"/usr/lib/llvm-19'
         ' "$1"/usr/lib/postgresql/17/lib/bitcode "$1"/usr/lib/postgresql/17/lib/llvmjit*'
         ' "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/postgresql/17/man'

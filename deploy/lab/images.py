@@ -1,0 +1,219 @@
+"""The images of an instance's services, built without a registry: PostgreSQL, HAProxy and the stand-in.
+
+All three stand on one root, so that its layer is sent to a host once; what each adds lies in `image_files/`.
+An image has two names: one with a hash of all that it was made of, by which it is found again, and a plain one
+for inventories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docker.errors import BuildError, ImageNotFound
+
+from deploy.errors import CalstackError
+from deploy.lab import engine, roots
+from deploy.lab.build_lock import build_lock
+from deploy.lab.lab import REPOSITORY, Report, cache_folder
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_HERE = Path(__file__).parent
+_FILES = _HERE / "image_files"
+_STANDIN = _HERE / "standin"
+_PYTHON = "3.13"
+_ARCHITECTURES = {"x86_64": "manylinux_2_28_x86_64", "aarch64": "manylinux_2_28_aarch64"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a build context."""
+
+    name: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Service:
+    """An image of the lab: its plain name, and the files that its build reads."""
+
+    name: str
+    tag: str
+    content: Callable[[], Iterator[Entry]]
+    needs_site: bool = False
+    """Whether the Python packages of the stand-in belong into it."""
+
+    @property
+    def reference(self) -> str:
+        """The name that inventories use."""
+        return f"{REPOSITORY}/{self.name}:{self.tag}"
+
+    @property
+    def exact_reference(self) -> str:
+        """The name that changes with any file that the image is made of."""
+        digest = hashlib.sha256(roots.SERVICES.image.encode())
+        for entry in sorted(self.content(), key=lambda entry: entry.name):
+            mode = entry.file.stat().st_mode & 0o111
+            digest.update(f"\0{entry.name}\0{mode}\0".encode())
+            digest.update(entry.file.read_bytes())
+        return f"{self.reference}-{digest.hexdigest()[:12]}"
+
+
+def _own_files(name: str) -> Iterator[Entry]:
+    return _tree(_FILES / name, "")
+
+
+def _standin_files() -> Iterator[Entry]:
+    yield from _own_files("calcom")
+    yield Entry("requirements.txt", _STANDIN / "requirements.txt")
+    yield from _tree(_STANDIN / "image", "content/")
+    for entry in _tree(_STANDIN, "content/opt/standin/standin/"):
+        if not entry.file.is_relative_to(_STANDIN / "image"):
+            yield entry
+
+
+def _tree(folder: Path, prefix: str) -> Iterator[Entry]:
+    for file in folder.rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield Entry(prefix + file.relative_to(folder).as_posix(), file)
+
+
+POSTGRES = Service("postgres", "17", lambda: _own_files("postgres"))
+HAPROXY = Service("haproxy", "3.0", lambda: _own_files("haproxy"))
+CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
+SERVICES = (POSTGRES, HAPROXY, CALCOM)
+
+
+def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str]:
+    """Make sure of all images of an instance; the id of each by its plain name. 30 s where nothing is there.
+
+    Raises `CalstackError` with the build's last words where one fails.
+    """
+    return {service.reference: _ensure(client, service, report) for service in SERVICES}
+
+
+def ensure_postgres_image() -> str:
+    """Make sure of the PostgreSQL image alone; its plain name comes back."""
+    _ensure(engine.connect(), POSTGRES, lambda _line: None)
+    return POSTGRES.reference
+
+
+def archives(client: DockerClient) -> dict[str, Path]:
+    """The `docker save` file that holds each image, by plain name: one file for all, so that they share layers.
+
+    The images have to exist. The file is kept until an image changes.
+    """
+    names = sorted(service.reference for service in SERVICES)
+    ids = [str(client.images.get(name).id) for name in names]
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
+    archive = cache_folder() / f"services-{digest}.tar"
+    with build_lock("archive"):
+        if not archive.is_file():
+            _save(client, names, archive)
+    return dict.fromkeys(names, archive)
+
+
+def _save(client: DockerClient, names: list[str], archive: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(".partial")
+    # The SDK's own call saves one image only; the engine's takes several and writes a shared layer once.
+    answer = client.api.get(
+        f"{client.api.base_url}/v{client.api.api_version}/images/get", params={"names": names}, stream=True,
+        timeout=300,
+    )
+    answer.raise_for_status()
+    with partial.open("wb") as file:
+        for chunk in answer.iter_content(1 << 20):
+            file.write(chunk)
+    for old in archive.parent.glob("services-*.tar"):
+        old.unlink(missing_ok=True)
+    partial.replace(archive)
+
+
+def _ensure(client: DockerClient, service: Service, report: Report) -> str:
+    exact = service.exact_reference
+    with build_lock(f"image-{service.name}"):
+        try:
+            image = client.images.get(exact)
+        except ImageNotFound:
+            with build_lock("root-services"):
+                root = roots.ensure_root(client, roots.SERVICES)
+            report(f"building the image {service.reference}")
+            image = client.images.get(_build(client, service, root, exact))
+        if service.reference not in image.tags:
+            image.tag(f"{REPOSITORY}/{service.name}", service.tag)
+    return str(image.id)
+
+
+def _build(client: DockerClient, service: Service, root: str, exact: str) -> str:
+    entries = list(service.content())
+    if service.needs_site:
+        site = _python_site(client, _STANDIN / "requirements.txt")
+        entries += _tree(site, "content/opt/standin/site/")
+    try:
+        image, _log = client.images.build(
+            fileobj=io.BytesIO(_context(entries)), custom_context=True, tag=exact, buildargs={"ROOT": root},
+            rm=True, forcerm=True,
+        )
+    except BuildError as error:
+        words = "".join(str(line.get("stream", line.get("error", ""))) for line in error.build_log)
+        raise CalstackError(
+            f"the image {service.reference} could not be built: {error.msg}\n{words[-1500:]}",
+            fix="make lab-down and then try again; if it fails again, deploy/lab/image_files/ holds what is built",
+        ) from error
+    return str(image.id)
+
+
+def _context(entries: list[Entry]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            info = tarfile.TarInfo(entry.name)
+            info.mode = 0o755 if entry.file.stat().st_mode & 0o111 else 0o644
+            info.size = entry.file.stat().st_size
+            with entry.file.open("rb") as content:
+                archive.addfile(info, content)
+    return stream.getvalue()
+
+
+def _python_site(client: DockerClient, requirements: Path) -> Path:
+    """A folder with the hashed requirements, installed for the image's Python rather than this machine's."""
+    architecture = str(client.info()["Architecture"])
+    platform = _ARCHITECTURES.get(architecture)
+    if platform is None:
+        raise CalstackError(
+            f"the engine runs on {architecture}, and the lab's images exist for {', '.join(_ARCHITECTURES)} only",
+            fix="use a machine of one of these kinds, or real servers: make deploy INVENTORY=name",
+        )
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    site = cache_folder() / f"site-{architecture}-{digest}"
+    if site.is_dir():
+        return site
+    partial = site.with_suffix(".partial")
+    subprocess.run(["rm", "-rf", partial], check=True)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-compile",
+            "--target", partial, "--python-version", _PYTHON, "--implementation", "cp", "--platform", platform,
+            "--only-binary=:all:", "--requirement", requirements,
+        ],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"},
+    )
+    if done.returncode != 0:
+        raise CalstackError(
+            f"pip could not fetch the stand-in's packages:\n{done.stderr[-1500:]}",
+            fix="look whether pip reaches its package index from this machine",
+        )
+    partial.rename(site)
+    return site
