@@ -18,6 +18,8 @@ class Inventory:
     hosts: dict[str, HostSettings]
     """By name, in the order of the file names."""
     lab: LabSettings | None
+    warnings: tuple[str, ...] = ()
+    """What is allowed but should be known, each beginning with the host's name."""
 
     def file(self, relative: str) -> Path:
         """The path that a setting names; relative paths start at the inventory's folder."""
@@ -27,6 +29,11 @@ class Inventory:
     def seed_file(self) -> Path:
         """The manifest of what the instances shall hold."""
         return self.path / "seed.yaml"
+
+    @property
+    def secrets_file(self) -> Path:
+        """The encrypted secrets."""
+        return self.path / "secrets.age"
 
     @property
     def authority_file(self) -> Path:

@@ -8,61 +8,100 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from deploy.errors import InputError
+from deploy.settings import rules
+from deploy.settings.app_variables import problem_with_variable
+from deploy.settings.smtp_server import SmtpServer
+
+Line = Annotated[str, AfterValidator(rules.not_blank)]
 
 
 class Section(BaseModel):
-    """A part of the settings; unknown keys are refused."""
+    """A part of the settings; unknown keys are refused, and no value is turned into another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class SecretReference(Section):
     """A value that lies in the inventory's `secrets.age`; written `!secret NAME` in YAML."""
 
-    secret: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    secret: Annotated[str, AfterValidator(rules.secret_name)]
     """Name of the secret."""
 
 
 class Ssh(Section):
     """How to reach the host."""
 
-    address: str
+    address: Annotated[str, AfterValidator(rules.ssh_address)]
     """Host name or address of the server."""
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     """Port of sshd."""
-    user: str = "root"
+    user: Line = "root"
     """Who signs in; any other user than root needs sudo without a password."""
-    key_file: str | None = None
+    key_file: Line | None = None
     """Private key; a relative path starts at the inventory's folder. Without it ssh's own keys and agent."""
-    known_hosts_file: str | None = None
+    known_hosts_file: Line | None = None
     """Known hosts file; a relative path starts at the inventory's folder. Without it ~/.ssh/known_hosts."""
 
 
 class Admin(Section):
     """The first administrator of the instance."""
 
-    email: str
-    """E-mail address; the sign-in name."""
-    username: Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")] = "admin"
+    email: Annotated[str, AfterValidator(rules.email), AfterValidator(str.lower)]
+    """E-mail address; the sign-in name. Cal.com keeps it in small letters."""
+    username: Annotated[str, AfterValidator(rules.username)] = "admin"
     """The user's part of booking links, https://DOMAIN/USERNAME."""
-    name: Annotated[str, Field(min_length=3)] = "Admin"
+    name: Annotated[str, AfterValidator(rules.full_name)] = "Admin"
     """Full name, three characters at least."""
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, AfterValidator(rules.time_zone)] = "UTC"
     """IANA time zone."""
 
 
 class Image(Section):
     """Where a container image comes from: a registry, or an archive that is sent to the host over SSH."""
 
-    reference: str
+    reference: Annotated[str, AfterValidator(rules.image_reference)]
     """Registry reference, pinned by digest where possible; for an archive the name that its image carries."""
-    reference_arm64: str | None = None
+    reference_arm64: Annotated[str, AfterValidator(rules.image_reference)] | None = None
     """Reference for arm64 hosts, where one reference does not serve both (Cal.com's does not)."""
-    archive: str | None = None
+    archive: Line | None = None
     """File made by `docker save`, sent only when the host lacks the image; relative to the inventory."""
     pull: Literal["missing", "always", "never"] = "missing"
     """When to ask the registry."""
+
+    @model_validator(mode="after")
+    def _archive_is_not_pulled(self) -> Image:
+        if self.archive is not None and self.pull == "always":
+            raise rules.refused(
+                "always asks the registry, so the archive would be sent for nothing",
+                "remove the archive, or write pull: never",
+                key="pull",
+            )
+        return self
+
+    def for_architecture(self, architecture: str) -> str:
+        """The reference for a host of this architecture, `amd64` or `arm64`.
+
+        Raises InputError where the image does not serve it: Cal.com's own image has one tag a processor,
+        arm64 with the suffix `-arm` (FACTS §1).
+        """
+        if architecture == "arm64" and self.reference_arm64 is not None:
+            return self.reference_arm64
+        if rules.is_official_web_image(self.reference):
+            made_for_arm = "-arm" in self.reference.rpartition("/")[2]
+            if architecture == "arm64" and not made_for_arm:
+                message = (
+                    f"{self.reference} is built for amd64 alone; this host is arm64: set reference_arm64"
+                )
+                raise ValueError(message)
+            if architecture == "amd64" and made_for_arm:
+                raise InputError(
+                    f"the image {self.reference} is built for arm64, and this host is amd64",
+                    fix="write the tag without -arm as reference, and this one as reference_arm64",
+                )
+        return self.reference
 
 
 class Images(Section):
@@ -79,41 +118,110 @@ class Images(Section):
 class Smtp(Section):
     """How the app sends mail: either `url`, or `host` with its companions, or `resend_api_key`."""
 
-    url: str | SecretReference | None = None
+    url: Line | SecretReference | None = None
     """smtp://USER@HOST:587 (STARTTLS) or smtps://USER@HOST:465 (TLS from the start); no password inside a
     plain value: give `password`, or the whole URL as a secret."""
-    host: str | None = None
+    host: Line | None = None
     """Mail server."""
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     """465 means TLS from the start, every other port STARTTLS where the server offers it."""
-    user: str | None = None
+    user: Line | None = None
     """Who signs in at the mail server."""
     password: SecretReference | None = None
     """Password for the mail server."""
     resend_api_key: SecretReference | None = None
     """Key of the Resend service, instead of a mail server."""
-    from_address: str
-    """The bare address of the sender."""
-    from_name: str = "Cal.com"
+    from_address: Annotated[str, AfterValidator(rules.sender)] | None = None
+    """The bare address of the sender. Without it the user who signs in at the mail server, where that is an
+    address, else noreply@DOMAIN."""
+    from_name: Annotated[str, AfterValidator(rules.single_line)] = "Cal.com"
     """The sender's display name."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_sound(cls, value: str | SecretReference | None) -> str | SecretReference | None:
+        if isinstance(value, str):
+            try:
+                server = SmtpServer.from_url(value)
+            except ValueError as error:
+                raise rules.refused(str(error), "write it like smtp://USER@HOST:587") from None
+            if server.password is not None:
+                raise rules.refused(
+                    "carries a password in plain text",
+                    "leave the password out of it and write password: !secret smtp_password, "
+                    "or make the whole URL a secret: url: !secret smtp_url",
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one_form(self) -> Smtp:
+        given = self.model_fields_set
+        forms = [form for form in ("url", "host", "resend_api_key") if getattr(self, form) is not None]
+        found: list[tuple[str, str, str | None]] = []
+        if not forms:
+            found.append(("", "names no way to send mail", "give url, or host, or resend_api_key"))
+        for form in forms[1:]:
+            found.append(
+                (form, f"stands beside {forms[0]}; Cal.com takes one way to send mail", "keep one of them")
+            )
+        if forms == ["url"]:
+            for key in ("port", "user"):
+                if key in given and getattr(self, key) is not None:
+                    found.append(
+                        (key, "belongs into the URL where there is one", f"move {key} into smtp.url")
+                    )
+            if isinstance(self.url, str):
+                user = SmtpServer.from_url(self.url).user
+                if self.password is not None and user is None:
+                    found.append(
+                        ("url", "names no user, but there is a password", "write smtp://USER@HOST:587")
+                    )
+                if self.password is None and user is not None:
+                    found.append(
+                        ("url", "names a user, but there is no password", "add password: !secret NAME")
+                    )
+        if forms == ["host"] and (self.user is None) != (self.password is None):
+            lacking, there = ("user", "password") if self.user is None else ("password", "user")
+            found.append((there, f"stands there without {lacking}", f"add {lacking}, or remove {there}"))
+        if forms == ["resend_api_key"]:
+            for key in ("port", "user", "password"):
+                if key in given and getattr(self, key) is not None:
+                    found.append((key, "has no meaning beside resend_api_key", "remove it"))
+        if found:
+            raise rules.refused_together(found)
+        return self
 
 
 class App(Section):
     """Cal.com's web app."""
 
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "6.2.0"
+    version: Annotated[str, AfterValidator(rules.version)] = "6.2.0"
     """Version that the image carries; below 6.0.7 is refused (CVE-2026-23478)."""
     sign_up: Literal["closed", "open"] = "closed"
     """Whether strangers may make accounts."""
     env: dict[str, str | SecretReference] = {}
     """Further variables of the app: GOOGLE_API_CREDENTIALS, ZOOM_CLIENT_ID, DAILY_API_KEY and the like.
     Variables that calstack sets itself are refused."""
-    ca_file: str | None = None
+    ca_file: Line | None = None
     """PEM file of authorities that the app shall trust as well (mail, CalDAV); relative to the inventory."""
     memory_mb: Annotated[int, Field(ge=768)] = 2048
     """Memory limit of the container in MiB; the app needs 620 to 720."""
     start_period_seconds: Annotated[int, Field(ge=30)] = 600
     """How long a first start may take before the container counts as unhealthy."""
+
+    @field_validator("env")
+    @classmethod
+    def _variables_are_allowed(
+        cls, value: dict[str, str | SecretReference]
+    ) -> dict[str, str | SecretReference]:
+        found: list[tuple[str, str, str | None]] = []
+        for name, content in value.items():
+            problem = problem_with_variable(name, content if isinstance(content, str) else None)
+            if problem is not None:
+                found.append((name, *problem))
+        if found:
+            raise rules.refused_together(found)
+        return value
 
 
 class Database(Section):
@@ -131,12 +239,31 @@ class Tls(Section):
     mode: Literal["internal", "provided"] = "internal"
     """`internal`: a private authority made for this inventory (browsers warn until they trust it);
     `provided`: your own files."""
-    certificate_file: str | None = None
+    certificate_file: Line | None = None
     """PEM with the certificate and its chain, for `provided`; relative to the inventory."""
     key: SecretReference | None = None
     """PEM of the private key, for `provided`."""
     hsts: bool = True
     """Tell browsers to come by https alone from now on (two years)."""
+
+    @model_validator(mode="after")
+    def _provided_has_both_parts(self) -> Tls:
+        found: list[tuple[str, str, str | None]] = []
+        for key, fix in (
+            (
+                "certificate_file",
+                "add certificate_file: tls/fullchain.pem (certificate first, then its chain)",
+            ),
+            ("key", "add key: !secret tls_key and store it with `calstack secrets set tls_key`"),
+        ):
+            there = getattr(self, key) is not None
+            if self.mode == "provided" and not there:
+                found.append((key, "is missing; mode provided needs certificate_file and key", fix))
+            if self.mode == "internal" and there:
+                found.append((key, "has no meaning in mode internal", "write mode: provided, or remove it"))
+        if found:
+            raise rules.refused_together(found)
+        return self
 
 
 class Proxy(Section):
@@ -154,15 +281,23 @@ class Docker(Section):
     """The container engine."""
 
     source: Literal["vendor", "distribution", "present"] = "vendor"
-    """`vendor`: Docker's own packages; `distribution`: Debian's or Ubuntu's; `present`: leave what is there."""
-    compose_file: str | None = None
-    """Compose plugin to put in place where the distribution has none new enough; relative to the inventory."""
+    """`vendor`: Docker's own packages; `distribution`: Debian's or Ubuntu's; `present`: leave as it is."""
+    compose_file: Line | None = None
+    """Compose plugin to put in place where the distribution's is too old; relative to the inventory."""
+
+    @model_validator(mode="after")
+    def _vendor_brings_compose(self) -> Docker:
+        if self.source == "vendor" and self.compose_file is not None:
+            raise rules.refused(
+                "is not needed: the vendor's packages bring Compose", "remove it", key="compose_file"
+            )
+        return self
 
 
 class Base(Section):
     """The operating system."""
 
-    packages: list[str] = []
+    packages: list[Annotated[str, AfterValidator(rules.package)]] = []
     """Further packages to install."""
     unattended_upgrades: bool = True
     """Install security updates by itself."""
@@ -175,7 +310,7 @@ class Jobs(Section):
 
     disable: list[str] = []
     """Names of jobs that shall not run; see docs/jobs.md for the names."""
-    ping_url: str | SecretReference | None = None
+    ping_url: Annotated[str, AfterValidator(rules.web_address)] | SecretReference | None = None
     """Address that is told of each run's start, success and failure (Healthchecks form, JOB is replaced)."""
 
 
@@ -183,7 +318,7 @@ class HostSettings(Section):
     """One host of an inventory: `defaults.yaml` with `hosts/NAME.yaml` laid over it."""
 
     ssh: Ssh
-    domain: str
+    domain: Annotated[str, AfterValidator(rules.domain)]
     """Public name of the instance; the app's public address is https://DOMAIN."""
     admin: Admin
     images: Images
@@ -197,10 +332,29 @@ class HostSettings(Section):
     base: Base = Base()
     jobs: Jobs = Jobs()
 
+    @model_validator(mode="after")
+    def _image_carries_the_version(self) -> HostSettings:
+        web = self.images.web
+        for key, reference in (("reference", web.reference), ("reference_arm64", web.reference_arm64)):
+            stated = rules.version_in_tag(reference) if reference else None
+            if stated is not None and stated != self.app.version:
+                raise rules.refused(
+                    f"is Cal.com {stated}, but app.version says {self.app.version}",
+                    "make both the same version",
+                    key=f"images.web.{key}",
+                )
+        return self
+
     @property
     def public_url(self) -> str:
         """Public origin without a trailing slash; the app concatenates paths to it (FACTS §3)."""
         return f"https://{self.domain}"
+
+    def warnings(self) -> list[str]:
+        """What is allowed but should be known."""
+        if rules.version_numbers(self.app.version) < rules.OLDEST_MEASURED_VERSION:
+            return [f"app.version {self.app.version} is older than 6.2.0, the last release with its fixes"]
+        return []
 
 
 class LabSettings(Section):

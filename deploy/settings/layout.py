@@ -1,0 +1,15 @@
+"""Where things lie on a host; the one place that names these paths."""
+
+from __future__ import annotations
+
+PROJECT = "/opt/calcom"
+"""Folder of the compose project; a user's compose.override.yaml beside ours is honoured."""
+
+ONHOST = f"/usr/bin/python3 {PROJECT}/onhost.pyz"
+"""Starts what runs on the host by itself."""
+
+HOST_LOCK = "/run/lock/calcom-host.lock"
+"""Held by whoever changes the instance, from here or on the host."""
+
+PSQL = f"cd {PROJECT} && docker compose exec -T db psql -X -q -A -t -v ON_ERROR_STOP=1 -U calcom -d calcom"
+"""Reads SQL from standard input and prints bare rows, columns split by `|`."""

@@ -1,0 +1,252 @@
+"""What a single value must be: each rule is a function that returns the value or says why not."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+from pydantic_core import PydanticCustomError
+
+REFUSED = "refused"
+"""Type of the errors that our own rules raise, in pydantic's list of errors."""
+
+VENDOR_ENDINGS = ("cal.com", "cal.dev", "cal.qa", "cal.eu", "cal-staging.com")
+"""Endings by which Cal.com takes a host for its own cloud, without a leading dot (FACTS §8)."""
+
+OLDEST_SAFE_VERSION = (6, 0, 7)
+"""CVE-2026-23478 is stated as fixed in it (FACTS §0.15)."""
+
+OLDEST_MEASURED_VERSION = (6, 2, 0)
+"""The last release; older ones are deployed with a warning."""
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_REFERENCE = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[a-z0-9+.-]+:.*))?"
+)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def refused(what: str, fix: str | None = None, key: str | None = None) -> PydanticCustomError:
+    """The error to raise from a validator: what is wrong, what to do, and which key below it is meant."""
+    return PydanticCustomError(REFUSED, "{what}", {"what": what, "fix": fix, "key": key})
+
+
+def refused_together(refusals: list[tuple[str, str, str | None]]) -> PydanticCustomError:
+    """One error for several findings in a section, each (key, what, fix)."""
+    return PydanticCustomError(
+        REFUSED, "{what}", {"what": "; ".join(r[1] for r in refusals), "all": refusals}
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
+    return by_lower_case[found[0]] if found else None
+
+
+def domain(value: str) -> str:
+    """A lower-case DNS name (RFC 1123 section 2.1) that Cal.com can live under."""
+    for part, what in (("://", "a scheme"), ("/", "a slash"), (":", "a port"), ("@", "an @")):
+        if part in value:
+            raise refused(
+                f"contains {what}; only the bare host name is wanted", "write it like cal.example.com"
+            )
+    if value != value.lower():
+        raise refused("contains capital letters", f"write {value.lower()}")
+    if not value.isascii():
+        raise refused(
+            "contains letters that DNS does not carry", "write its ASCII form, which begins with xn--"
+        )
+    if value.endswith("."):
+        raise refused("ends with a dot", "leave the dot out")
+    if _is_address(value):
+        raise refused("is an address; certificates and links need a name", "give the host a DNS name")
+    labels = value.split(".")
+    if len(value) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        # Cal.com's start script puts the name into a sed expression: `|` and `&` would break it (FACTS §2).
+        raise refused(
+            "is not a DNS name: letters, digits, hyphens and dots, at most 63 characters between dots",
+            "write it like cal.example.com",
+        )
+    if len(labels) < 2 or labels[-1].isdigit():
+        raise refused("is not a full DNS name", "write it like cal.example.com")
+    for ending in VENDOR_ENDINGS:
+        if value.endswith(ending):
+            raise refused(
+                f"ends in {ending}: Cal.com then takes the instance for the vendor's own cloud (it compares "
+                "the end of the name, even inside a word) and behaves differently",
+                f"choose a name that does not end in {ending}",
+            )
+    if value.startswith("cal.com"):
+        raise refused(
+            "begins with cal.com: Cal.com's embed script then rewrites it to app.cal.com… and every embedded "
+            "calendar breaks",
+            "choose a name that does not begin with cal.com",
+        )
+    return value
+
+
+def ssh_address(value: str) -> str:
+    """A bare host name, ssh alias or address."""
+    if "://" in value or "/" in value or not value or any(letter.isspace() for letter in value):
+        raise refused("is not a host name or address", "write it like cal.example.com or 203.0.113.5")
+    if "@" in value:
+        raise refused("contains a user", "write the user under ssh.user")
+    if ":" in value and not _is_address(value):
+        raise refused("contains a port", "write the port under ssh.port")
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def version(value: str) -> str:
+    """Three numbers, none below the first safe one."""
+    if re.fullmatch(r"v\d+\.\d+\.\d+", value):
+        raise refused("has a v in front", f'write "{value[1:]}"')
+    if not re.fullmatch(r"\d{1,6}\.\d{1,6}\.\d{1,6}", value):
+        raise refused("is not a version of three numbers", 'write it like "6.2.0"')
+    if version_numbers(value) < OLDEST_SAFE_VERSION:
+        raise refused(
+            f"{value} is open to CVE-2026-23478 (a stranger can take over any account); the same holds for "
+            "every version below 6.0.7, the 5.x line included",
+            "deploy 6.2.0, the last release",
+        )
+    return value
+
+
+def version_numbers(value: str) -> tuple[int, ...]:
+    """`6.2.0` as numbers that compare."""
+    return tuple(int(part) for part in value.split("."))
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("ascii").split())
+
+
+def time_zone(value: str) -> str:
+    """A name of the IANA time zone database."""
+    if value not in _time_zones():
+        meant = nearest(value, _time_zones())
+        raise refused(
+            "is not an IANA time zone",
+            f"did you mean {meant}?" if meant else "write it like Europe/Berlin or UTC",
+        )
+    return value
+
+
+def email(value: str) -> str:
+    """A bare e-mail address: no display name, no angle brackets."""
+    if "<" in value or ">" in value or '"' in value:
+        raise refused(
+            "carries a display name; only the bare address is wanted", "write it like mail@example.com"
+        )
+    if not _EMAIL.fullmatch(value) or ".." in value or "." not in value.partition("@")[2]:
+        raise refused("is not an e-mail address", "write it like mail@example.com")
+    return value
+
+
+def sender(value: str) -> str:
+    """The bare address of the sender: Cal.com adds the display name by itself (FACTS §2, §3)."""
+    if "<" in value or ">" in value or '"' in value:
+        raise refused(
+            "carries a display name, which Cal.com would wrap a second time",
+            "write the bare address here and the name under smtp.from_name",
+        )
+    return email(value)
+
+
+def single_line(value: str) -> str:
+    """Text that fits on one line of an environment file."""
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise refused("contains a line break or another control character", "write it on one line")
+    return value
+
+
+def not_blank(value: str) -> str:
+    """Text with something in it."""
+    if not value.strip():
+        raise refused("is empty", "remove the key or fill it")
+    return single_line(value)
+
+
+def full_name(value: str) -> str:
+    """Three characters at least: the app refuses less (FACTS §6)."""
+    if len(value.strip()) < 3:
+        raise refused("is shorter than three characters, which Cal.com refuses")
+    return single_line(value)
+
+
+def username(value: str) -> str:
+    """The user's part of a booking link, as Cal.com's own slug form leaves it unchanged."""
+    if not _LABEL.fullmatch(value):
+        raise refused("may hold small letters, digits and, inside, hyphens: it becomes a part of links")
+    return value
+
+
+def secret_name(value: str) -> str:
+    """The name of a secret."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
+        raise refused(
+            "is not a name of a secret: a small letter, then small letters, digits and underscores",
+            "write it like !secret smtp_password",
+        )
+    return value
+
+
+def package(value: str) -> str:
+    """The name of a Debian package (Debian policy, section 5.6.1)."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", value):
+        raise refused(f"{value!r} is not the name of a Debian package")
+    return value
+
+
+def image_reference(value: str) -> str:
+    """A reference that means the same image tomorrow: with a version tag or a digest."""
+    found = _REFERENCE.fullmatch(value)
+    if found is None:
+        raise refused("is not an image reference", "write it like haproxy:3.2.4 or name:tag@sha256:…")
+    digest = found["digest"]
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise refused("has a digest that is not sha256: with 64 hexadecimal digits")
+    if digest is None and found["tag"] is None:
+        raise refused("has neither tag nor digest, so nobody knows what it is tomorrow", "add a version tag")
+    if digest is None and found["tag"] == "latest":
+        raise refused(
+            "is tagged latest, so nobody knows what it is tomorrow", "name a version tag or a digest"
+        )
+    return value
+
+
+def version_in_tag(reference: str) -> str | None:
+    """The version that the tag of a reference states, as `6.2.0`; None where it states none."""
+    found = _REFERENCE.fullmatch(reference)
+    tag = (found["tag"] if found else None) or ""
+    stated = re.fullmatch(r"v?(\d+\.\d+\.\d+)(?:-arm(?:64)?)?", tag)
+    return stated[1] if stated else None
+
+
+def is_official_web_image(reference: str) -> bool:
+    """Whether the image is Cal.com's own, which has a tag of its own for each processor (FACTS §1)."""
+    found = _REFERENCE.fullmatch(reference)
+    return found is not None and found["name"].endswith("calcom/cal.com")
+
+
+def web_address(value: str) -> str:
+    """An http or https address."""
+    if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
+        raise refused("is not an http or https address", "write it like https://hc.example.com/ping/…")
+    return value

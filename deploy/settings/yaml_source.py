@@ -1,0 +1,213 @@
+"""A YAML file as plain values that know where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from deploy.errors import Problem
+
+SECRET_TAG = "!secret"  # noqa: S105 - the tag, not a secret
+PLACEHOLDER = "CHANGE-ME"
+
+_DEEPEST = 40
+_MOST_VALUES = 20_000
+
+
+@dataclass(frozen=True)
+class SecretName:
+    """What `!secret NAME` says."""
+
+    name: str
+
+
+Plain = str | int | float | bool | None | SecretName
+
+
+@dataclass(frozen=True)
+class Located:
+    """A value, and the file and line where it stands."""
+
+    value: dict[str, Located] | list[Located] | Plain
+    file: Path
+    line: int
+
+
+class _UnreadableError(Exception):
+    """The file cannot be read any further; carries the one problem to tell."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+def read(file: Path, shown: Path) -> tuple[Located | None, list[Problem]]:
+    """The content of a YAML file, and all that is wrong with it as YAML.
+
+    `shown` is the path that problems name. The content is None where it cannot be read at all.
+    """
+    try:
+        text = _text(file, shown)
+        root = _compose(text, shown)
+        reader = _Reader(shown)
+        return reader.located(root, "", 0), reader.problems
+    except _UnreadableError as error:
+        return None, [error.problem]
+
+
+def _text(file: Path, shown: Path) -> str:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _UnreadableError(Problem(shown, None, "", f"cannot be read: {error.strerror}")) from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _UnreadableError(
+            Problem(shown, line, "", "is not UTF-8 text", "save the file as UTF-8")
+        ) from None
+    return text
+
+
+def _compose(text: str, shown: Path) -> Node:
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise _UnreadableError(_syntax_problem(text, shown, error)) from None
+    except RecursionError:
+        raise _UnreadableError(Problem(shown, None, "", "is nested too deeply")) from None
+    except Exception:  # ruamel lets ValueError, AssertionError, AttributeError and others out on odd input
+        tab = _line_indented_by_tab(text)
+        what = "is indented by a tab" if tab else "is not readable as YAML"
+        raise _UnreadableError(Problem(shown, tab, "", what, "indent by spaces" if tab else None)) from None
+    if not isinstance(root, Node):
+        raise _UnreadableError(Problem(shown, None, "", "is empty"))
+    return root
+
+
+def _syntax_problem(text: str, shown: Path, error: MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark is not None else None
+    tab = _line_indented_by_tab(text)
+    if tab is not None and (line is None or tab <= line):
+        return Problem(shown, tab, "", "is indented by a tab, which YAML does not allow", "indent by spaces")
+    column = f" (column {mark.column + 1})" if mark is not None else ""
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return Problem(shown, line, "", f"is not readable as YAML{column}: {said or 'broken here'}")
+
+
+def _line_indented_by_tab(text: str) -> int | None:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if (
+            "\t" in line[: len(line) - len(line.lstrip())]
+            and line.strip()
+            and not line.strip().startswith("#")
+        ):
+            return number
+    return None
+
+
+class _Reader:
+    def __init__(self, shown: Path) -> None:
+        self.shown = shown
+        self.problems: list[Problem] = []
+        self._values = 0
+
+    def located(self, node: Node, key: str, depth: int) -> Located:
+        """The node's value with its place; problems are collected."""
+        self._values += 1
+        line = node.start_mark.line + 1
+        if depth > _DEEPEST or self._values > _MOST_VALUES:
+            # An alias inside its own anchor never ends, and a few nested aliases unfold to billions.
+            raise _UnreadableError(
+                Problem(self.shown, line, key, "unfolds to too much; write it without aliases")
+            )
+        if isinstance(node, MappingNode):
+            return Located(self._mapping(node, key, depth), self.shown, line)
+        if isinstance(node, SequenceNode):
+            self._refuse_tag(node, key, "tag:yaml.org,2002:seq")
+            entries = [
+                self.located(entry, f"{key}[{position}]", depth + 1)
+                for position, entry in enumerate(node.value)
+            ]
+            return Located(entries, self.shown, line)
+        return Located(self._scalar(node, key), self.shown, line)
+
+    def _mapping(self, node: MappingNode, key: str, depth: int) -> dict[str, Located]:
+        self._refuse_tag(node, key, "tag:yaml.org,2002:map")
+        content: dict[str, Located] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            name = self._key(key_node, key)
+            if name is None:
+                continue
+            path = f"{key}.{name}" if key else name
+            if name in content:
+                first = content[name].line
+                self._say(line, path, f"stands there twice, first in line {first}", "keep one of them")
+                continue
+            value = self.located(value_node, path, depth + 1)
+            content[name] = Located(value.value, value.file, line)
+        return content
+
+    def _key(self, node: Node, inside: str) -> str | None:
+        line = node.start_mark.line + 1
+        if not isinstance(node, ScalarNode):
+            self._say(line, inside, "has a key that is not a plain word")
+            return None
+        if node.tag == "tag:yaml.org,2002:merge":
+            fix = "what hosts share belongs into defaults.yaml"
+            self._say(line, inside, "uses a merge key (<<), which is not supported", fix)
+            return None
+        text = str(node.value)
+        if node.tag != "tag:yaml.org,2002:str" or not text.isprintable():
+            self._say(line, inside, f"has a key that is not text: {text[:40]!r}", "put the key in quotes")
+            return None
+        return text
+
+    def _scalar(self, node: Node, key: str) -> Plain:
+        text = str(node.value)
+        if node.tag == SECRET_TAG:
+            return SecretName(text)
+        convert = _CONVERSIONS.get(str(node.tag))
+        if convert is None:
+            self._refuse_tag(node, key, "tag:yaml.org,2002:str")
+            return text
+        try:
+            return convert(text)
+        except (ValueError, OverflowError):
+            return text
+
+    def _refuse_tag(self, node: Node, key: str, plain: str) -> None:
+        if node.tag in (plain, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"):
+            return
+        fix = "write !secret NAME, the name on the same line" if node.tag == SECRET_TAG else None
+        self._say(
+            node.start_mark.line + 1,
+            key,
+            f"carries the tag {str(node.tag)[:40]}; the only tag is !secret, in front of a name",
+            fix,
+        )
+
+    def _say(self, line: int, key: str, what: str, fix: str | None = None) -> None:
+        self.problems.append(Problem(self.shown, line, key, what, fix))
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "")
+    unsigned = digits.lstrip("+-").lower()
+    return int(digits, 0 if unsigned.startswith(("0x", "0o", "0b")) else 10)
+
+
+_CONVERSIONS: dict[str, Callable[[str], Plain]] = {
+    "tag:yaml.org,2002:null": lambda _text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": _integer,
+    "tag:yaml.org,2002:float": lambda text: float(text.replace("_", "")),
+}
