@@ -1,0 +1,91 @@
+"""Cal.com's web app: its environment and the compose project that it runs in."""
+
+from __future__ import annotations
+
+import hashlib
+
+from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles.context import HostContext, origin
+from deploy.roles.environment_file import environment_file
+from deploy.settings.environment import app_environment, smtp_environment
+
+COMPOSE_FILE = "/opt/calcom/compose.yaml"
+ENVIRONMENT_FILE = "/opt/calcom/web.env"
+AUTHORITIES = "/opt/calcom/authorities"
+
+# Cookies of 20 kB exist in the wild; Node's own limit for all headers of a request is 16 kB.
+_NODE_HEADER_LIMIT = 32768
+
+
+def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
+    """The project, the app's environment, and the authorities that the app trusts where there are some."""
+    items: list[ManagedFile | ManagedDirectory] = [
+        ManagedFile(
+            ENVIRONMENT_FILE,
+            environment_file(environment(host), origin=origin("deploy/roles/app.py")),
+            mode="0600",
+            secret=True,
+        ),
+        ManagedFile(COMPOSE_FILE, _compose_file(host)),
+    ]
+    if host.authority is not None:
+        items += [
+            ManagedDirectory(AUTHORITIES),
+            ManagedFile(f"{AUTHORITIES}/ca.pem", host.authority),
+        ]
+    return items
+
+
+def environment(host: HostContext) -> dict[str, str]:
+    """All variables of the web app, in the order of the file; the user's own stand last.
+
+    Raises `InputError` for a secret that is missing or a value that the app could not read.
+    """
+    settings, secrets = host.settings, host.secrets
+    database = f"postgresql://calcom:{secrets.database_password}@db:5432/calcom"
+    variables = {
+        "NODE_ENV": "production",
+        "TZ": "UTC",
+        "NODE_OPTIONS": (
+            f"--max-old-space-size={settings.app.memory_mb * 3 // 4} "
+            f"--max-http-header-size={_NODE_HEADER_LIMIT}"
+        ),
+        # The public address has no trailing slash: the app concatenates paths to it (FACTS §3).
+        "NEXT_PUBLIC_WEBAPP_URL": settings.public_url,
+        "NEXT_PUBLIC_WEBSITE_URL": settings.public_url,
+        "NEXTAUTH_URL": settings.public_url,
+        # The inside of a JSON array, so with its quotes; the app parses it as it starts (FACTS §3).
+        "ALLOWED_HOSTNAMES": f'"{settings.domain}"',
+        "DATABASE_URL": database,
+        "DATABASE_DIRECT_URL": database,
+        "DATABASE_HOST": "db:5432",
+        "NEXTAUTH_SECRET": secrets.nextauth_secret,
+        "CALENDSO_ENCRYPTION_KEY": secrets.encryption_key,
+        # Both always: without CRON_SECRET the header `Bearer undefined` lets anybody in (FACTS §0.6).
+        "CRON_API_KEY": secrets.cron_api_key,
+        "CRON_SECRET": secrets.cron_secret,
+        "NEXT_PUBLIC_DISABLE_SIGNUP": "true" if settings.app.sign_up == "closed" else "false",
+        "CALCOM_TELEMETRY_DISABLED": "1",
+        "API_KEY_PREFIX": "cal_",
+    }
+    if host.authority is not None:
+        variables["NODE_EXTRA_CA_CERTS"] = "/etc/calcom/ca.pem"
+    variables |= smtp_environment(settings, secrets.resolve)
+    variables |= app_environment(settings, secrets.resolve)
+    return variables
+
+
+def _compose_file(host: HostContext) -> bytes:
+    return host.render(
+        "opt/calcom/compose.yaml",
+        architecture=host.architecture,
+        web_image=host.settings.images.web.for_architecture(host.architecture),
+        trusts_authority=host.authority is not None,
+        web_hash=_hash(host.authority or b""),
+        database_hash=_hash(host.secrets.database_password.encode()),
+    )
+
+
+def _hash(content: bytes) -> str:
+    """A short digest of a mounted file: a changed label makes Compose replace the container that reads it."""
+    return hashlib.sha256(content).hexdigest()[:16]

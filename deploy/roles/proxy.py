@@ -1,0 +1,42 @@
+"""HAProxy: its configuration and the certificate that it serves."""
+
+from __future__ import annotations
+
+import hashlib
+
+from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles.context import HostContext
+
+DIRECTORY = "/opt/calcom/proxy"
+CERTIFICATES = f"{DIRECTORY}/certificates"
+HAPROXY = 99
+"""User and group of HAProxy in the official image; the container starts as that user."""
+
+
+def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
+    """The configuration, and certificate with key for HAProxy's eyes only."""
+    return [
+        ManagedDirectory(DIRECTORY),
+        ManagedDirectory(CERTIFICATES, mode="0700", owner=HAPROXY, group=HAPROXY),
+        ManagedFile(
+            f"{CERTIFICATES}/site.pem",
+            host.certificate,
+            mode="0400",
+            owner=HAPROXY,
+            group=HAPROXY,
+            secret=True,
+        ),
+        ManagedFile(f"{DIRECTORY}/haproxy.cfg", _configuration(host, config_digest(host))),
+    ]
+
+
+def config_digest(host: HostContext) -> str:
+    """What the inner entrance answers at /calstack/config-digest once this is loaded.
+
+    A digest of configuration and certificate, hexadecimal.
+    """
+    return hashlib.sha256(_configuration(host, "") + host.certificate).hexdigest()
+
+
+def _configuration(host: HostContext, digest: str) -> bytes:
+    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest)
