@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deploy.errors import InputError
-from deploy.settings.app_variables import resolved_value
+from deploy.settings.app_variables import Placeholder, resolved_value
 from deploy.settings.model import HostSettings, SecretReference, Smtp
 from deploy.settings.rules import single_line
 from deploy.settings.smtp_server import SmtpServer
@@ -54,6 +54,8 @@ def _server(smtp: Smtp, resolve: Resolver) -> SmtpServer:
         password = _secret(smtp.password, resolve) if smtp.password else None
         return SmtpServer(smtp.host or "", smtp.port, smtp.user, password)
     url = _secret(smtp.url, resolve) if isinstance(smtp.url, SecretReference) else smtp.url
+    if isinstance(url, Placeholder):
+        return SmtpServer(url, 587, url, url)
     try:
         server = SmtpServer.from_url(url)
     except ValueError as error:
