@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from deploy.rendering import render
+from deploy.settings.inventory import Inventory
 from deploy.settings.model import HostSettings, SecretReference
 
 
@@ -46,6 +47,7 @@ class HostContext:
 
     name: str
     """The host's name in the inventory."""
+    inventory: Inventory
     settings: HostSettings
     secrets: Secrets
     architecture: Literal["amd64", "arm64"]
@@ -55,6 +57,10 @@ class HostContext:
     """PEM of the authorities that the app shall trust beside the well-known ones, or None."""
     onhost: bytes
     """The zip archive of `deploy/onhost`."""
+    distribution: Literal["debian", "ubuntu"] = "debian"
+    """ID in the host's /etc/os-release."""
+    codename: str = "bookworm"
+    """VERSION_CODENAME in the host's /etc/os-release."""
 
     def render(self, template: str, **values: object) -> bytes:
         """`templates/TEMPLATE.j2` with the host's settings at hand as `settings`, headed by its origin."""

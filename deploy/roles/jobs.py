@@ -1,0 +1,45 @@
+"""The app's periodic endpoints, called by cron through `onhost` at the inner entrance."""
+
+from __future__ import annotations
+
+import json
+
+from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles.context import HostContext
+from deploy.roles.periodic_endpoints import cron_lines, jobs_json
+
+ONHOST_FILE = "/opt/calcom/onhost.pyz"
+JOBS_FILE = "/opt/calcom/jobs.json"
+CRON_FILE = "etc/cron.d/calcom-jobs"
+
+
+def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
+    """`onhost`, what its jobs do, when cron calls them, and where they leave stamps and logs.
+
+    Raises `InputError` for a disabled job that does not exist.
+    """
+    lines = cron_lines(disable=host.settings.jobs.disable)
+    return [
+        ManagedDirectory("/var/lib/calcom"),
+        ManagedDirectory("/var/lib/calcom/stamps"),
+        ManagedDirectory("/var/log/calcom", mode="0750"),
+        ManagedFile(ONHOST_FILE, host.onhost, mode="0755"),
+        ManagedFile(JOBS_FILE, _jobs(host), mode="0600", secret=True),
+        ManagedFile(f"/{CRON_FILE}", host.render(CRON_FILE, lines=lines)),
+    ]
+
+
+def _jobs(host: HostContext) -> bytes:
+    settings, secrets = host.settings, host.secrets
+    ping_url = settings.jobs.ping_url
+    document = json.loads(
+        jobs_json(
+            settings.domain,
+            cron_api_key=secrets.cron_api_key,
+            cron_secret=secrets.cron_secret,
+            ping_url=None if ping_url is None else host.resolve(ping_url),
+            disable=settings.jobs.disable,
+        )
+    )
+    document["origin"] = f"http://127.0.0.1:{settings.proxy.inner_port}"
+    return (json.dumps(document, indent=2) + "\n").encode()
