@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from deploy.errors import CalstackError
+from deploy.settings.layout import HOST_LOCK, PSQL
 
 if TYPE_CHECKING:
     import paramiko
 
-LOCK_FILE = "/run/lock/calcom-host.lock"
 _CHUNK = 1 << 17
 _LOCK_REFUSED = 75  # EX_TEMPFAIL of sysexits.h
 
@@ -163,6 +163,13 @@ class Remote:
             )
         return completed
 
+    def sql(self, query: str) -> list[list[str]]:
+        """Rows that a query on the instance's database answers with, each a list of its columns as text.
+
+        The query travels on standard input. Raises `CalstackError` where the database does not run or refuses.
+        """
+        return [line.split("|") for line in self.run(PSQL, stdin=query.encode()).text.splitlines()]
+
     def start(self, script: str) -> RemoteProcess:
         """Start a shell script as root on the host and return while it runs."""
         return RemoteProcess(self._open(script))
@@ -211,10 +218,10 @@ class Remote:
             }
         )
         script = (
-            f"exec 9<>{LOCK_FILE} || exit 1\n"
-            f"flock -n 9 || {{ cat {LOCK_FILE}; exit {_LOCK_REFUSED}; }}\n"
-            f"read -r note; printf '%s\\n' \"$note\" >{LOCK_FILE}\n"
-            f"echo held; cat >/dev/null; : >{LOCK_FILE}"
+            f"exec 9<>{HOST_LOCK} || exit 1\n"
+            f"flock -n 9 || {{ cat {HOST_LOCK}; exit {_LOCK_REFUSED}; }}\n"
+            f"read -r note; printf '%s\\n' \"$note\" >{HOST_LOCK}\n"
+            f"echo held; cat >/dev/null; : >{HOST_LOCK}"
         )
         with self.start(script) as holder:
             holder.write_line(note)

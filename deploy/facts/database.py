@@ -6,9 +6,7 @@ import json
 
 from pyinfra.api.facts import FactBase
 
-from deploy.facts.stack import PROJECT
-
-PSQL = f"cd {PROJECT} && docker compose exec -T db psql -X -q -A -t -v ON_ERROR_STOP=1 -U calcom -d calcom"
+from deploy.settings.layout import PSQL
 
 
 class DatabaseStamp(FactBase[dict[str, str]]):

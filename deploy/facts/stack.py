@@ -9,7 +9,7 @@ from typing import Any
 
 from pyinfra.api.facts import FactBase
 
-PROJECT = "/opt/calcom"
+from deploy.settings.layout import PROJECT
 
 
 class ImageIds(FactBase[dict[str, str]]):

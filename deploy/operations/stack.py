@@ -11,10 +11,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploy.errors import CalstackError
-from deploy.facts.database import PSQL, DatabaseStamp
-from deploy.facts.stack import PROJECT, ImageIds, Stack, StackState
+from deploy.facts.database import DatabaseStamp
+from deploy.facts.stack import ImageIds, Stack, StackState
 from deploy.operations.action import Action
 from deploy.remote import Remote
+from deploy.settings.layout import PROJECT, PSQL
 
 _COMPOSE = f"cd {PROJECT} && docker compose --progress quiet"
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 
+from pyinfra.api.deploy import deploy
+
+from deploy.operations import files as file_operations
+from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext, origin
 from deploy.roles.environment_file import environment_file
@@ -79,7 +85,7 @@ def _compose_file(host: HostContext) -> bytes:
     return host.render(
         "opt/calcom/compose.yaml",
         architecture=host.architecture,
-        web_image=host.settings.images.web.for_architecture(host.architecture),
+        web_image=_web_image(host),
         trusts_authority=host.authority is not None,
         web_hash=_hash(host.authority or b""),
         database_hash=_hash(host.secrets.database_password.encode()),
@@ -89,3 +95,37 @@ def _compose_file(host: HostContext) -> bytes:
 def _hash(content: bytes) -> str:
     """A short digest of a mounted file: a changed label makes Compose replace the container that reads it."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+@deploy("Project")
+def place_project(host: HostContext, others: Sequence[ManagedFile | ManagedDirectory]) -> None:
+    """Place the files of all services at once: Compose reads them all before it starts one."""
+    file_operations.managed(name="The compose project's files lie in place", items=[*files(host), *others])
+
+
+@deploy("App")
+def prepare_database(host: HostContext) -> None:
+    """Migrate and seed the app store, each judged for itself, before the app starts on the database."""
+    image = _web_image(host)
+    stack.migrated(name="This image's migrations are applied", image=image)
+    stack.apps_seeded(
+        name="The app store knows its apps", image=image, environment_digest=_digest(environment(host))
+    )
+
+
+@deploy("App")
+def run_app(host: HostContext) -> None:
+    """Start the web app and wait until it answers."""
+    stack.up(
+        name="The web app runs",
+        images={"web": _web_image(host)},
+        timeout=host.settings.app.start_period_seconds,
+    )
+
+
+def _web_image(host: HostContext) -> str:
+    return host.settings.images.web.for_architecture(host.architecture)
+
+
+def _digest(variables: dict[str, str]) -> str:
+    return _hash(json.dumps(variables, sort_keys=True).encode())

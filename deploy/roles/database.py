@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pyinfra.api.deploy import deploy
+
+from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 
@@ -23,3 +26,10 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
             secret=True,
         ),
     ]
+
+
+@deploy("Database")
+def run_database(host: HostContext) -> None:
+    """Start PostgreSQL and wait until it accepts connections."""
+    image = host.settings.images.database.for_architecture(host.architecture)
+    stack.up(name="PostgreSQL runs", images={"db": image}, timeout=180)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+from pyinfra.api.deploy import deploy
+
+from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 
@@ -36,6 +39,18 @@ def config_digest(host: HostContext) -> str:
     A digest of configuration and certificate, hexadecimal.
     """
     return hashlib.sha256(_configuration(host, "") + host.certificate).hexdigest()
+
+
+@deploy("Proxy")
+def run_proxy(host: HostContext) -> None:
+    """Start HAProxy; a changed configuration or certificate is reloaded without a gap."""
+    image = host.settings.images.proxy.for_architecture(host.architecture)
+    stack.up(name="The proxy runs", images={"proxy": image}, timeout=120)
+    stack.proxy_loaded(
+        name="The proxy serves its configuration",
+        config_digest=config_digest(host),
+        inner_port=host.settings.proxy.inner_port,
+    )
 
 
 def _configuration(host: HostContext, digest: str) -> bytes:
