@@ -82,8 +82,8 @@ def parse_deb822(text: str) -> list[Source]:
 def choose_mirror(sources: Iterable[Source], codename: str) -> Mirror | None:
     """Debian's own archive among the sources of a Debian machine of that release; None where there is none.
 
-    Others publish under Debian's code names too: the archive is the one that also holds the release's updates,
-    or else the one whose address ends as the archive's does.
+    Others publish under Debian's code names too: the archive is the one that also holds the release's
+    updates, or else the one whose address ends as the archive's does.
     """
     listed = list(sources)
     holders = [
@@ -97,14 +97,12 @@ def choose_mirror(sources: Iterable[Source], codename: str) -> Mirror | None:
     ranked = sorted(holders, key=lambda uri: (uri not in updated, not uri.rstrip("/").endswith("/debian")))
     if not ranked:
         return None
-    security = [
-        uri for source in listed if f"{codename}-security" in source.suites for uri in source.uris
-    ]
+    security = [uri for source in listed if f"{codename}-security" in source.suites for uri in source.uris]
     return Mirror(ranked[0], security[0] if security else None)
 
 
 def machine_mirror(etc: Path = Path("/etc")) -> Mirror | None:
-    """The mirror of this machine; None where it is no Debian, so that mmdebstrap's own default has to serve."""
+    """The mirror of this machine; None where it is no Debian: mmdebstrap's own default has to serve then."""
     release = _os_release(etc / "os-release")
     if release.get("ID") != "debian":
         return None

@@ -19,7 +19,7 @@ from deploy.lab.lab import Lab
 
 
 def ensure_client_key(lab: Lab) -> str:
-    """The public half of the lab's client key, as one line of authorized_keys; the pair is made where missing.
+    """The public half of the lab's client key, as a line of authorized_keys; the pair is made where missing.
 
     A file that is no key any more (a full disk, a killed copy) is replaced: hosts learn the new one.
     """
@@ -40,7 +40,7 @@ def write_known_hosts(lab: Lab, lines: Iterable[str]) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write it so that nobody else can read it at any moment, and that a kill leaves the old or the new file."""
+    """Write it so that nobody else can read it at any moment; a kill leaves the old file or the new one."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

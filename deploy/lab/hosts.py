@@ -1,8 +1,8 @@
 """The lab's hosts: containers that run systemd and sshd and behave like freshly installed Debian servers.
 
-How such a container has to be started was measured, not read: it gets every capability but SYS_RESOURCE (which
-the machine's own bounding set may lack, so that `--privileged` fails), no seccomp or AppArmor profile, all
-devices, and a volume under /var/lib/docker, since overlayfs cannot be stacked on itself.
+How such a container has to be started was measured, not read: it gets every capability but SYS_RESOURCE
+(which the machine's own bounding set may lack, so that `--privileged` fails), no seccomp or AppArmor profile,
+all devices, and a volume under /var/lib/docker, since overlayfs cannot be stacked on itself.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import io
 import socket
 import tarfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docker.errors import APIError, NotFound
 
 from deploy.errors import CalstackError
-from deploy.lab import apt_sources
+from deploy.lab import apt_sources, inside, roots
 from deploy.lab.lab import ADDRESS_LABEL, HOST_LABEL, Lab, LabHost
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ HTTP_PORTS = (80, 443)
 START_LIMIT = 60.0
 """Seconds that a host may take from its start until sshd answers; 1 to 6 were measured."""
 
-_SUITE = "bookworm"
+_REMAKE = "take the lab down and up again: make lab-down, then make deploy"
 
 
 def ensure_host(client: DockerClient, lab: Lab, host: LabHost, image: str, public_key: str) -> bool:
@@ -55,32 +55,14 @@ def ensure_host(client: DockerClient, lab: Lab, host: LabHost, image: str, publi
 
 def host_keys(client: DockerClient, lab: Lab, host: LabHost) -> list[str]:
     """The host's own keys as lines of a known_hosts file, read inside the container and so beyond doubt."""
-    container = client.containers.get(lab.container(host.name))
-    answer = container.exec_run(["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"])
-    keys = [line.split()[:2] for line in answer.output.decode().splitlines() if line.startswith(("ssh-", "ecdsa-"))]
+    answer = inside.run(
+        client.containers.get(lab.container(host.name)), "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"
+    )
+    keys = [line.split()[:2] for line in answer.text.splitlines() if line.startswith(("ssh-", "ecdsa-"))]
     if answer.exit_code != 0 or not keys:
-        raise CalstackError("it has no SSH host keys", where=f"lab host {host.name}", fix=_remake_hint())
+        raise CalstackError("it has no SSH host keys", where=f"lab host {host.name}", fix=_REMAKE)
     place = host.address if host.ssh_port == 22 else f"[{host.address}]:{host.ssh_port}"
     return [f"{place} {kind} {key}" for kind, key in keys]
-
-
-def remove(client: DockerClient, labels: Mapping[str, str | None]) -> list[str]:
-    """Remove every container, volume and network that carries all the labels; their names come back.
-
-    A label of value None stands for any value.
-    """
-    filters = {"label": [key if value is None else f"{key}={value}" for key, value in labels.items()]}
-    removed = []
-    for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
-        try:
-            container.remove(force=True, v=True)
-        except NotFound:
-            continue
-        removed.append(container.name or container.short_id)
-    for thing in [*client.volumes.list(filters=filters), *client.networks.list(filters=filters)]:
-        thing.remove()
-        removed.append(thing.name or "")
-    return removed
 
 
 def _find(client: DockerClient, lab: Lab, host: LabHost) -> Container | None:
@@ -93,7 +75,7 @@ def _find(client: DockerClient, lab: Lab, host: LabHost) -> Container | None:
         raise CalstackError(
             f"it was made for {made_with}, and the inventory now says {_endpoint(host)}",
             where=f"lab host {host.name}",
-            fix=_remake_hint(),
+            fix=_REMAKE,
         )
     return container
 
@@ -132,10 +114,12 @@ def _apt_files() -> dict[str, str]:
     files = {"etc/apt/apt.conf.d/10machine": "".join(f"{option}\n" for option in options)} if options else {}
     if mirror is None:
         return files
-    files["etc/apt/sources.list"] = mirror.sources_list(_SUITE)
+    files["etc/apt/sources.list"] = mirror.sources_list(roots.HOST.suite)
     if mirror.main.startswith("https:"):
         # The mirror's certificate may come from an authority that only this machine knows.
-        files["etc/apt/machine-ca.pem"] = Path("/etc/ssl/certs/ca-certificates.crt").read_text(encoding="utf-8")
+        files["etc/apt/machine-ca.pem"] = Path("/etc/ssl/certs/ca-certificates.crt").read_text(
+            encoding="utf-8"
+        )
         files["etc/apt/apt.conf.d/11machine-ca"] = 'Acquire::https::CAInfo "/etc/apt/machine-ca.pem";\n'
     return files
 
@@ -151,8 +135,7 @@ def _archive(files: Iterable[tuple[str, str]]) -> bytes:
 
 
 def _admits(container: Container, public_key: str) -> bool:
-    answer = container.exec_run(["cat", "/root/.ssh/authorized_keys"])
-    return public_key in answer.output.decode().splitlines()
+    return public_key in inside.run(container, "cat", "/root/.ssh/authorized_keys").text.splitlines()
 
 
 def _start(container: Container, host: LabHost) -> None:
@@ -181,11 +164,11 @@ def _wait_until_up(container: Container, host: LabHost) -> None:
         container.reload()
         if container.status != "running":
             raise CalstackError(
-                f"its init system ended at once:\n{_last_words(container)}",
+                f"its init system ended at once:\n{container.logs(tail=10).decode(errors='replace')}",
                 where=f"lab host {host.name}",
                 fix="docs/lab.md lists what the machine's kernel and engine must allow",
             )
-        state = container.exec_run(["systemctl", "is-system-running"]).output.decode().strip()
+        state = inside.run(container, "systemctl", "is-system-running").text.strip()
         if state in ("running", "degraded") and _sshd_answers(host):
             return
         time.sleep(0.1)
@@ -198,7 +181,7 @@ def _wait_until_up(container: Container, host: LabHost) -> None:
 
 
 def _sshd_answers(host: LabHost) -> bool:
-    # The engine's own forwarder accepts connections for a port that nobody serves yet: only the banner counts.
+    # The engine's forwarder accepts connections for a port that nobody serves yet: only the banner counts.
     try:
         with socket.create_connection((host.address, host.ssh_port), timeout=2) as connection:
             return connection.recv(4) == b"SSH-"
@@ -206,13 +189,5 @@ def _sshd_answers(host: LabHost) -> bool:
         return False
 
 
-def _last_words(container: Container) -> str:
-    return "\n".join(container.logs(tail=10).decode(errors="replace").splitlines())
-
-
 def _endpoint(host: LabHost) -> str:
     return f"{host.address}:{host.ssh_port}"
-
-
-def _remake_hint() -> str:
-    return "take the lab down and up again: make lab-down, then make deploy"

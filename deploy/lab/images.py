@@ -1,8 +1,8 @@
 """The images of an instance's services, built without a registry: PostgreSQL, HAProxy and the stand-in.
 
 All three stand on one root, so that its layer is sent to a host once; what each adds lies in `image_files/`.
-An image has two names: one with a hash of all that it was made of, by which it is found again, and a plain one
-for inventories.
+An image has two names: one with a hash of all that it was made of, by which it is found again, and a plain
+one for inventories.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _HERE = Path(__file__).parent
-_FILES = _HERE / "image_files"
 _STANDIN = _HERE / "standin"
 _PYTHON = "3.13"
 _ARCHITECTURES = {"x86_64": "manylinux_2_28_x86_64", "aarch64": "manylinux_2_28_aarch64"}
@@ -70,7 +69,7 @@ class Service:
 
 
 def _own_files(name: str) -> Iterator[Entry]:
-    return _tree(_FILES / name, "")
+    return _tree(roots.IMAGE_FILES / name, "")
 
 
 def _standin_files() -> Iterator[Entry]:
@@ -91,7 +90,7 @@ def _tree(folder: Path, prefix: str) -> Iterator[Entry]:
 POSTGRES = Service("postgres", "17", lambda: _own_files("postgres"))
 HAPROXY = Service("haproxy", "3.0", lambda: _own_files("haproxy"))
 CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
-SERVICES = (POSTGRES, HAPROXY, CALCOM)
+SERVICES = (POSTGRES, HAPROXY, *((CALCOM,) if (_STANDIN / "requirements.txt").is_file() else ()))
 
 
 def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str]:
@@ -102,16 +101,26 @@ def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str
     return {service.reference: _ensure(client, service, report) for service in SERVICES}
 
 
+def ensure_service_image(client: DockerClient, service: Service) -> str:
+    """Make sure of one image, in silence; its plain name comes back."""
+    _ensure(client, service, _say_nothing)
+    return service.reference
+
+
 def ensure_postgres_image() -> str:
-    """Make sure of the PostgreSQL image alone; its plain name comes back."""
-    _ensure(engine.connect(), POSTGRES, lambda _line: None)
-    return POSTGRES.reference
+    """Make sure of an engine and the PostgreSQL image alone; its plain name comes back."""
+    return ensure_service_image(engine.ensure_engine(_say_nothing), POSTGRES)
+
+
+def _say_nothing(_line: str) -> None:
+    return
 
 
 def archives(client: DockerClient) -> dict[str, Path]:
-    """The `docker save` file that holds each image, by plain name: one file for all, so that they share layers.
+    """The `docker save` file that holds each image, by plain name.
 
-    The images have to exist. The file is kept until an image changes.
+    It is one file for all, so that they share layers. The images have to exist; the file is kept until one of
+    them changes.
     """
     names = sorted(service.reference for service in SERVICES)
     ids = [str(client.images.get(name).id) for name in names]
@@ -128,7 +137,9 @@ def _save(client: DockerClient, names: list[str], archive: Path) -> None:
     partial = archive.with_suffix(".partial")
     # The SDK's own call saves one image only; the engine's takes several and writes a shared layer once.
     answer = client.api.get(
-        f"{client.api.base_url}/v{client.api.api_version}/images/get", params={"names": names}, stream=True,
+        f"{client.api.base_url}/v{client.api.api_version}/images/get",
+        params={"names": names},
+        stream=True,
         timeout=300,
     )
     answer.raise_for_status()
@@ -146,8 +157,7 @@ def _ensure(client: DockerClient, service: Service, report: Report) -> str:
         try:
             image = client.images.get(exact)
         except ImageNotFound:
-            with build_lock("root-services"):
-                root = roots.ensure_root(client, roots.SERVICES)
+            root = roots.ensure_root(client, roots.SERVICES, report)
             report(f"building the image {service.reference}")
             image = client.images.get(_build(client, service, root, exact))
         if service.reference not in image.tags:
@@ -162,14 +172,18 @@ def _build(client: DockerClient, service: Service, root: str, exact: str) -> str
         entries += _tree(site, "content/opt/standin/site/")
     try:
         image, _log = client.images.build(
-            fileobj=io.BytesIO(_context(entries)), custom_context=True, tag=exact, buildargs={"ROOT": root},
-            rm=True, forcerm=True,
+            fileobj=io.BytesIO(_context(entries)),
+            custom_context=True,
+            tag=exact,
+            buildargs={"ROOT": root},
+            rm=True,
+            forcerm=True,
         )
     except BuildError as error:
         words = "".join(str(line.get("stream", line.get("error", ""))) for line in error.build_log)
         raise CalstackError(
             f"the image {service.reference} could not be built: {error.msg}\n{words[-1500:]}",
-            fix="make lab-down and then try again; if it fails again, deploy/lab/image_files/ holds what is built",
+            fix="look at what is built: deploy/lab/image_files/",
         ) from error
     return str(image.id)
 
@@ -192,7 +206,7 @@ def _python_site(client: DockerClient, requirements: Path) -> Path:
     platform = _ARCHITECTURES.get(architecture)
     if platform is None:
         raise CalstackError(
-            f"the engine runs on {architecture}, and the lab's images exist for {', '.join(_ARCHITECTURES)} only",
+            f"the engine runs on {architecture}; the lab's images exist for {', '.join(_ARCHITECTURES)}",
             fix="use a machine of one of these kinds, or real servers: make deploy INVENTORY=name",
         )
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
@@ -203,11 +217,30 @@ def _python_site(client: DockerClient, requirements: Path) -> Path:
     subprocess.run(["rm", "-rf", partial], check=True)
     done = subprocess.run(
         [
-            sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-compile",
-            "--target", partial, "--python-version", _PYTHON, "--implementation", "cp", "--platform", platform,
-            "--only-binary=:all:", "--requirement", requirements,
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--no-compile",
+            "--target",
+            partial,
+            "--python-version",
+            _PYTHON,
+            "--implementation",
+            "cp",
+            "--platform",
+            platform,
+            "--only-binary=:all:",
+            "--requirement",
+            requirements,
         ],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"},
     )
     if done.returncode != 0:

@@ -5,23 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deploy.lab import client_key, engine, hosts, roots
+from deploy.lab import client_key, engine, hosts, images, roots
+from deploy.lab.build_lock import build_lock
 from deploy.lab.lab import Lab, LabHost, Report
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 def up(inventory_path: Path, lab_hosts: Mapping[str, LabHost], report: Report) -> None:
-    """Make sure that every host of the inventory's lab runs and admits the lab's client key."""
+    """Make sure of an engine, of the images and of every host of the inventory's lab.
+
+    Running hosts are left alone, stopped ones started, missing ones made. Afterwards each admits the key in
+    `Lab.key_file`, and `Lab.known_hosts_file` knows it. `report` gets a line for each thing that takes
+    seconds. Raises `InputError` or `CalstackError`.
+    """
     lab = Lab.of(inventory_path)
-    client = engine.connect()
+    client = engine.ensure_engine(report)
+    with build_lock(f"lab-{lab.identity}"), ThreadPoolExecutor(max_workers=8) as pool:
+        # The two roots are made side by side, and hosts start while the services' images are still built.
+        service_images = pool.submit(images.ensure_service_images, client, report)
+        _bring_up_hosts(client, lab, lab_hosts, report, pool)
+        service_images.result()
+
+
+def _bring_up_hosts(
+    client: DockerClient,
+    lab: Lab,
+    lab_hosts: Mapping[str, LabHost],
+    report: Report,
+    pool: ThreadPoolExecutor,
+) -> None:
     public_key = client_key.ensure_client_key(lab)
-    image = roots.ensure_root(client, roots.HOST)
+    image = roots.ensure_root(client, roots.HOST, report)
 
     def bring_up(host: LabHost) -> list[str]:
         if hosts.ensure_host(client, lab, host, image, public_key):
             report(f"lab host {host.name} runs at {host.address}")
         return hosts.host_keys(client, lab, host)
 
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        keys = list(pool.map(bring_up, lab_hosts.values()))
-    client_key.write_known_hosts(lab, (line for lines in keys for line in lines))
+    known = [line for lines in pool.map(bring_up, lab_hosts.values()) for line in lines]
+    client_key.write_known_hosts(lab, known)
