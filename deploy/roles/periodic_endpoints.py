@@ -18,7 +18,7 @@ from deploy.errors import InputError
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 ONHOST = "/usr/bin/python3 /opt/calcom/onhost.pyz"
-INNER_ENTRANCE = "http://127.0.0.1:8080"
+INNER_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,13 @@ def jobs_json(
     cron_api_key: str,
     cron_secret: str,
     ping_url: str | None = None,
+    inner_port: int = INNER_PORT,
     disable: Collection[str] = (),
     enable: Collection[str] = (),
 ) -> str:
     """The content of /opt/calcom/jobs.json (0600: it holds both secrets)."""
     document = {
-        "origin": INNER_ENTRANCE,
+        "origin": f"http://127.0.0.1:{inner_port}",
         "host": domain,
         "ping_url": ping_url,
         "secrets": {"CRON_SECRET": cron_secret, "CRON_API_KEY": cron_api_key},
