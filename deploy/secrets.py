@@ -184,7 +184,8 @@ class SecretStore:
         self.masker = Masker()
         self._tell = tell
         self._identity: Identity | None = None
-        self._content = Content(_empty())
+        self.content = Content(_empty())
+        """As last read or written; to be changed inside `changing` alone."""
 
     @classmethod
     def open(cls, inventory: Inventory, *, tell: Callable[[str], None] = lambda _: None) -> SecretStore:
@@ -202,12 +203,12 @@ class SecretStore:
         """The secrets of a host of the inventory; what is missing is made and kept."""
         if name not in self.inventory.hosts:
             raise InputError(f"no host {name} in the inventory {self.inventory.name}")
-        if any(self._content.value(secret, name) is None for secret in _MADE_ONCE):
+        if any(self.content.value(secret, name) is None for secret in _MADE_ONCE):
             with self.changing() as content:
                 for secret, (_, make) in _MADE_ONCE.items():
                     if content.value(secret, name) is None:
                         content.keep(secret, make(), name)
-        values = {secret: self._content.value(secret, name) or "" for secret in _MADE_ONCE}
+        values = {secret: self.content.value(secret, name) or "" for secret in _MADE_ONCE}
         return HostSecrets(
             name,
             _resolve=lambda secret: self.resolve(secret, name),
@@ -267,9 +268,9 @@ class SecretStore:
 
     def show(self, name: str, host: str | None = None) -> str:
         """The value, for the one person who asked; raises InputError without one."""
-        value = self._content.value(name, None) if host is None else self._find(name, host)
+        value = self.content.value(name, None) if host is None else self._find(name, host)
         if value is None:
-            holders = [holder for holder, known, _ in self._content.entries() if known == name and holder]
+            holders = [holder for holder, known, _ in self.content.entries() if known == name and holder]
             fix = f"it belongs to a host: {', '.join(holders)}" if holders and host is None else None
             raise InputError(f"there is no secret {name}", where=host or self.inventory.name, fix=fix)
         return value
@@ -280,7 +281,7 @@ class SecretStore:
         missing: list[SecretListing] = []
         for host, settings in self.inventory.hosts.items():
             for key, name in secret_references(settings):
-                holder = host if self._content.value(name, host) is not None else None
+                holder = host if self.content.value(name, host) is not None else None
                 users.setdefault((holder, name), []).append(f"{host}: {key}")
         listed = [
             SecretListing(
@@ -290,7 +291,7 @@ class SecretStore:
                 datetime.fromisoformat(entry["created"]),
                 tuple(users.pop((host, name), [])) or _use(name),
             )
-            for host, name, entry in self._content.entries()
+            for host, name, entry in self.content.entries()
         ]
         for (_, name), keys in users.items():
             missing.append(SecretListing(name, None, "missing", None, tuple(keys)))
@@ -321,11 +322,11 @@ class SecretStore:
         return value
 
     def _find(self, name: str, host: str) -> str | None:
-        own = self._content.value(name, host)
-        return own if own is not None else self._content.value(name, None)
+        own = self.content.value(name, host)
+        return own if own is not None else self.content.value(name, None)
 
     def _take(self, content: Content) -> None:
-        self._content = content
+        self.content = content
         for _, name, entry in content.entries():
             if name not in _PUBLIC:
                 self.masker.register(entry["value"])
