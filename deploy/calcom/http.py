@@ -52,7 +52,8 @@ def open_client(
 
     `ca_file`: PEM of the authority to trust instead of the system's. `connect_to`: (address, port) to
     connect to while the public name stays in SNI, certificate check and Host. Redirects are not followed,
-    since none of the calls expects one. Raises `CalcomError` where `base_url` is no URL or `ca_file` cannot be read.
+    since none of the calls expects one. Raises `CalcomError` where `base_url` is no URL, or where `ca_file`
+    cannot be read.
     """
     url = httpx.URL(base_url)
     if url.scheme not in ("http", "https") or not url.host:

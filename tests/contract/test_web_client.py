@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import httpx
@@ -636,7 +636,7 @@ class TestBookingsOfTheHost:
 
 
 class TestFirstAdmin:
-    ADMIN = {
+    ADMIN: ClassVar[dict[str, str]] = {
         "username": "admin",
         "full_name": "Ada Admin",
         "email": "Admin@Example.test",

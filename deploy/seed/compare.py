@@ -1,0 +1,71 @@
+"""Whether what an instance holds is what is wanted: field by field, only the wanted ones.
+
+Cal.com says the same thing in several ways (null and an empty text or object, triggers in any order, hours in
+any grouping); what means the same is no difference, or a plan would never become empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from deploy.calcom.models import PeriodLimits, TimeRange
+
+
+def differing_fields(wanted: BaseModel, current: BaseModel) -> list[str]:
+    """Names of the fields that are set in `wanted` and mean something else in `current`, in its order."""
+    return [
+        name
+        for name in type(wanted).model_fields
+        if name in wanted.model_fields_set
+        and _meaning(name, getattr(wanted, name)) != _meaning(name, getattr(current, name))
+    ]
+
+
+def _meaning(name: str, value: Any) -> Any:
+    rule = _RULES.get(name)
+    return rule(value) if rule else value
+
+
+def _text(value: str | None) -> str | None:
+    return (value or "").strip() or None
+
+
+def _limits(value: PeriodLimits | None) -> PeriodLimits | None:
+    return None if value == PeriodLimits() else value
+
+
+def _hours(value: Mapping[str, tuple[TimeRange, ...]] | None) -> dict[str, tuple[TimeRange, ...]]:
+    return {day: _in_order(ranges) for day, ranges in (value or {}).items() if ranges}
+
+
+def _dates(value: tuple[Any, ...] | None) -> dict[Any, tuple[TimeRange, ...]]:
+    return {override.date: _in_order(override.ranges) for override in value or ()}
+
+
+def _in_order(ranges: tuple[TimeRange, ...]) -> tuple[TimeRange, ...]:
+    return tuple(sorted(ranges, key=lambda item: (item.start, item.end)))
+
+
+def _color(value: Any) -> Any:
+    return value and (value.light.lower(), value.dark.lower())
+
+
+_RULES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "description": _text,
+        "custom_name": _text,
+        "success_redirect_url": _text,
+        "payload_template": _text,
+        "secret": lambda value: value or None,
+        "booking_limits": _limits,
+        "duration_limits": _limits,
+        "triggers": frozenset,
+        "availability": _hours,
+        "overrides": _dates,
+        "color": _color,
+    }
+)
