@@ -67,14 +67,16 @@ def load_inventory(name_or_path: str) -> Inventory:
 def _folder(name_or_path: str) -> Path:
     if "\0" in name_or_path or not name_or_path.strip():
         raise InputError("the inventory's name is empty or unreadable", fix=_those_there_are())
-    given = Path(name_or_path).expanduser() if name_or_path.startswith("~") else Path(name_or_path)
     try:
-        is_path = os.sep in name_or_path or given.is_dir()
-        folder = (given if is_path else INVENTORIES / name_or_path).resolve()
-        if folder.is_dir():
-            return folder
+        given = Path(name_or_path).expanduser()
+        is_path = os.sep in name_or_path or name_or_path in (".", "..")
+        candidates = [given] if is_path else [INVENTORIES / name_or_path, given]
+        for candidate in candidates:
+            if candidate.is_dir():
+                return candidate.resolve()
     except (OSError, RuntimeError) as error:
-        raise InputError(f"the inventory {name_or_path} cannot be read: {error}") from None
+        raise InputError(f"the inventory {name_or_path[:200]} cannot be read: {error}") from None
+    folder = candidates[0].absolute()
     raise InputError(f"there is no inventory {name_or_path}", where=str(folder), fix=_those_there_are())
 
 

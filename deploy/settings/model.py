@@ -16,6 +16,7 @@ from deploy.settings.app_variables import problem_with_variable
 from deploy.settings.smtp_server import SmtpServer
 
 Line = Annotated[str, AfterValidator(rules.not_blank)]
+FilePath = Annotated[str, AfterValidator(rules.file_path)]
 
 
 class Section(BaseModel):
@@ -40,9 +41,9 @@ class Ssh(Section):
     """Port of sshd."""
     user: Line = "root"
     """Who signs in; any other user than root needs sudo without a password."""
-    key_file: Line | None = None
+    key_file: FilePath | None = None
     """Private key; a relative path starts at the inventory's folder. Without it ssh's own keys and agent."""
-    known_hosts_file: Line | None = None
+    known_hosts_file: FilePath | None = None
     """Known hosts file; a relative path starts at the inventory's folder. Without it ~/.ssh/known_hosts."""
 
 
@@ -66,7 +67,7 @@ class Image(Section):
     """Registry reference, pinned by digest where possible; for an archive the name that its image carries."""
     reference_arm64: Annotated[str, AfterValidator(rules.image_reference)] | None = None
     """Reference for arm64 hosts, where one reference does not serve both (Cal.com's does not)."""
-    archive: Line | None = None
+    archive: FilePath | None = None
     """File made by `docker save`, sent only when the host lacks the image; relative to the inventory."""
     pull: Literal["missing", "always", "never"] = "missing"
     """When to ask the registry."""
@@ -202,7 +203,7 @@ class App(Section):
     env: dict[str, str | SecretReference] = {}
     """Further variables of the app: GOOGLE_API_CREDENTIALS, ZOOM_CLIENT_ID, DAILY_API_KEY and the like.
     Variables that calstack sets itself are refused."""
-    ca_file: Line | None = None
+    ca_file: FilePath | None = None
     """PEM file of authorities that the app shall trust as well (mail, CalDAV); relative to the inventory."""
     memory_mb: Annotated[int, Field(ge=768)] = 2048
     """Memory limit of the container in MiB; the app needs 620 to 720."""
@@ -239,7 +240,7 @@ class Tls(Section):
     mode: Literal["internal", "provided"] = "internal"
     """`internal`: a private authority made for this inventory (browsers warn until they trust it);
     `provided`: your own files."""
-    certificate_file: Line | None = None
+    certificate_file: FilePath | None = None
     """PEM with the certificate and its chain, for `provided`; relative to the inventory."""
     key: SecretReference | None = None
     """PEM of the private key, for `provided`."""
@@ -282,7 +283,7 @@ class Docker(Section):
 
     source: Literal["vendor", "distribution", "present"] = "vendor"
     """`vendor`: Docker's own packages; `distribution`: Debian's or Ubuntu's; `present`: leave as it is."""
-    compose_file: Line | None = None
+    compose_file: FilePath | None = None
     """Compose plugin to put in place where the distribution's is too old; relative to the inventory."""
 
     @model_validator(mode="after")

@@ -183,6 +183,13 @@ def not_blank(value: str) -> str:
     return single_line(value)
 
 
+def file_path(value: str) -> str:
+    """A path; a tilde stands for the user's own home alone."""
+    if value.startswith("~") and not value.startswith("~/"):
+        raise refused("begins with another user's home", "write the whole path, or begin with ~/")
+    return not_blank(value)
+
+
 def full_name(value: str) -> str:
     """Three characters at least: the app refuses less (FACTS §6)."""
     if len(value.strip()) < 3:
