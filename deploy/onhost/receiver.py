@@ -128,6 +128,7 @@ class _Reporter:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # the base class takes 5, and refuses what comes at the same moment beyond that
 
     def __init__(self, options: Options, report: _Reporter) -> None:
         self.address_family = socket.AF_INET6 if ":" in options.bind else socket.AF_INET

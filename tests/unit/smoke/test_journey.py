@@ -1,0 +1,522 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deploy.calcom.errors import (
+    CalcomError,
+    LostAnswer,
+    NoAnswer,
+    NotSignedIn,
+    ServerFailed,
+    SlotTaken,
+    TooManyRequests,
+    UnexpectedShape,
+)
+from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule, Webhook
+from deploy.errors import CalstackError
+from deploy.smoke.faults import EXPLANATIONS
+from deploy.smoke.journey import run_smoke_test
+from deploy.smoke.report import SmokeReport
+from deploy.smoke.stage import GUEST_EMAIL
+from tests.unit.smoke.instance import NOW, FakeClock, FakeInstance, FakeReceiver, event_type_of
+
+ALL_STEPS = [
+    "clear what earlier runs left",
+    "put up a hidden event type",
+    "open its page",
+    "look for free slots",
+    "book",
+    "receive BOOKING_CREATED",
+    "read the booking back",
+    "reschedule",
+    "receive BOOKING_RESCHEDULED",
+    "cancel",
+    "receive BOOKING_CANCELLED",
+    "see that nothing active is left",
+    "clear away",
+]
+
+
+@pytest.fixture
+def receiver() -> FakeReceiver:
+    return FakeReceiver()
+
+
+@pytest.fixture
+def instance(receiver: FakeReceiver) -> FakeInstance:
+    instance = FakeInstance(receiver)
+    instance.schedules[1] = Schedule(
+        id=1, name="Working hours", time_zone="UTC", is_default=True, availability={}, overrides=()
+    )
+    instance.event_types[2] = event_type_of(2, EventTypeFields(title="calstack smoke test", slug="intro"))
+    return instance
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def run(instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock) -> Callable[[], SmokeReport]:
+    def run_it() -> SmokeReport:
+        return run_smoke_test(
+            instance, instance, receiver, clock=clock, remove_cancelled_bookings=instance.remove_cancelled
+        )
+
+    return run_it
+
+
+Run = Callable[[], SmokeReport]
+
+
+def assert_nothing_left(instance: FakeInstance) -> None:
+    assert list(instance.event_types) == [2]
+    assert list(instance.schedules) == [1]
+    assert instance.webhooks == {}
+    assert [one for one in instance.bookings.values() if one.status != "cancelled"] == []
+
+
+def test_a_good_instance_passes_and_nothing_is_left(instance: FakeInstance, run: Run) -> None:
+    report = run()
+    assert report.passed
+    assert [step.name for step in report.steps] == ALL_STEPS
+    assert {step.outcome for step in report.steps} == {"ok"}
+    assert report.fault is None
+    assert report.left_behind == ()
+    assert (report.cancelled_bookings_removed, report.cancelled_bookings_left) == (2, 0)
+    assert_nothing_left(instance)
+    assert instance.bookings == {}
+
+
+def test_its_event_type_is_hidden_and_its_own(instance: FakeInstance, run: Run) -> None:
+    made: list[EventTypeFields] = []
+    instance.before["create_event_type"] = made.append
+    instance.before["book"] = lambda request: booked.append(request)
+    booked: list[Any] = []
+    report = run()
+    (fields,) = made
+    assert fields.hidden
+    assert fields.slug == report.event_type
+    assert report.event_type.startswith("calstack-smoke-")
+    assert fields.schedule_id not in (None, 1)
+    assert booked[0].event.slug == report.event_type
+    assert booked[0].email == GUEST_EMAIL
+
+
+def test_on_a_foreign_instance_cancelled_bookings_are_counted(
+    instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock
+) -> None:
+    report = run_smoke_test(instance, instance, receiver, clock=clock)
+    assert report.passed
+    assert report.cancelled_bookings_left == 2
+    assert any("2 cancelled booking(s) stay" in line for line in report.lines())
+
+
+def test_every_line_is_reported_as_soon_as_it_is_known(
+    instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock
+) -> None:
+    lines: list[str] = []
+    seen_while_booking: list[int] = []
+    instance.before["book"] = lambda _: seen_while_booking.append(len(lines))
+    report = run_smoke_test(instance, instance, receiver, clock=clock, progress=lines.append)
+    assert seen_while_booking == [4]
+    assert lines == [step.line for step in report.steps]
+
+
+def test_the_json_document(run: Run) -> None:
+    document = json.loads(run().to_json())
+    assert document["verdict"] == "passed"
+    assert document["started"] == "2026-11-24T07:00:00Z"
+    assert document["fault"] is None
+    assert document["cancelled_bookings"] == {"removed": 2, "left": 0}
+    assert list(document["steps"][0]) == ["name", "outcome", "seconds", "limit_seconds", "detail"]
+    assert list(document) == [
+        "verdict",
+        "started",
+        "seconds",
+        "event_type",
+        "steps",
+        "fault",
+        "left_behind",
+        "cancelled_bookings",
+    ]
+
+
+# --- the ways to fail
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def hook(*_: Any) -> None:
+        raise error
+
+    return hook
+
+
+def no_answer(*, maybe_done: bool, cause: Exception | None = None) -> NoAnswer:
+    error = NoAnswer("https://cal.example.com cannot be reached", maybe_done=maybe_done)
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "step", "fault"),
+    [
+        (
+            "page",
+            no_answer(maybe_done=False, cause=ConnectionRefusedError()),
+            "open its page",
+            "connection-refused",
+        ),
+        ("page", no_answer(maybe_done=False, cause=TimeoutError()), "open its page", "unreachable"),
+        ("page", no_answer(maybe_done=True, cause=TimeoutError()), "open its page", "no-answer"),
+        ("page", no_answer(maybe_done=True), "open its page", "connection-broke"),
+        ("slots", TooManyRequests("slow down", retry_after=3), "look for free slots", "too-many-requests"),
+        ("book", SlotTaken("not free", status=409), "book", "slot-taken"),
+        ("book", LostAnswer("its answer was lost (it did not answer in time)"), "book", "booking-slow"),
+        ("book", LostAnswer("its answer was lost (connection broke)"), "book", "booking-unclear"),
+        ("book", UnexpectedShape("x", expected="y", came="status 503 with text/html"), "book", "app-down"),
+        ("book", UnexpectedShape("x", expected="y", came="a list"), "book", "other-version"),
+        ("book", ServerFailed("oh", status=500, where="POST /api/book/event"), "book", "app-failed"),
+        ("cancel", CalcomError("no"), "cancel", "refused"),
+        ("me", NotSignedIn("who?", status=401), "put up a hidden event type", "session-refused"),
+        ("create_webhook", ServerFailed("oh", status=500), "put up a hidden event type", "app-failed"),
+    ],
+)
+def test_what_goes_wrong_is_explained_and_cleared_away(
+    instance: FakeInstance, run: Run, method: str, error: Exception, step: str, fault: str
+) -> None:
+    instance.before[method] = lambda *_: raising_once(instance, method, error)
+    report = run()
+    assert not report.passed
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == (step, fault)
+    assert report.steps[-1].name == "clear away"
+    assert report.steps[-1].outcome == "ok"
+    assert any(line.startswith("  fix:          ") for line in report.lines())
+    assert json.loads(report.to_json())["fault"]["name"] == fault
+    assert_nothing_left(instance)
+
+
+def raising_once(instance: FakeInstance, method: str, error: Exception) -> None:
+    """Fails in the journey, works again for clearing away; a slot is refused as often as it is asked for."""
+    if not isinstance(error, SlotTaken):
+        del instance.before[method]
+    raise error
+
+
+def test_a_guest_whose_slot_is_just_taken_chooses_another(instance: FakeInstance, run: Run) -> None:
+    instance.before["book"] = lambda _: raising_once_and_for_all(instance)
+    report = run()
+    assert report.passed
+    assert "after 1 slot(s) that were taken" in step_of(report, "book").detail
+
+
+def raising_once_and_for_all(instance: FakeInstance) -> None:
+    del instance.before["book"]
+    raise SlotTaken("not free", status=409)
+
+
+def step_of(report: SmokeReport, name: str) -> Any:
+    return next(step for step in report.steps if step.name == name)
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [(404, "event-page-missing"), (503, "app-down"), (403, "refused-by-proxy"), (500, "app-failed")],
+)
+def test_a_booking_page_that_is_not_there(
+    instance: FakeInstance, run: Run, monkeypatch: pytest.MonkeyPatch, status: int, fault: str
+) -> None:
+    monkeypatch.setattr(instance, "page", lambda _: Page(status=status, title=None))
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == fault
+    assert_nothing_left(instance)
+
+
+@pytest.mark.parametrize(("a_day", "days"), [(0, 14), (5, 1)])
+def test_too_few_slots(instance: FakeInstance, run: Run, a_day: int, days: int) -> None:
+    instance.slots_a_day, instance.days_with_slots = a_day, days
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "no-slots"
+    assert "out of office" in report.fault.cause
+
+
+@pytest.mark.parametrize(
+    ("sign", "fault"),
+    [
+        (lambda body, secret: None, "webhook-unsigned"),  # noqa: ARG005
+        (lambda body, secret: "no-secret-provided", "webhook-unsigned"),  # noqa: ARG005
+        (lambda body, secret: "0" * 64, "webhook-wrong-signature"),  # noqa: ARG005
+    ],
+)
+def test_a_signature_that_is_wrong(
+    instance: FakeInstance, run: Run, sign: Callable[[bytes, str], str | None], fault: str
+) -> None:
+    instance.sign = sign
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("receive BOOKING_CREATED", fault)
+    assert_nothing_left(instance)
+
+
+def test_a_webhook_without_the_metadata(instance: FakeInstance, run: Run) -> None:
+    instance.metadata_in_webhooks = False
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "webhook-without-metadata"
+
+
+def test_a_webhook_that_does_not_come(instance: FakeInstance, receiver: FakeReceiver, run: Run) -> None:
+    instance.before["booked"] = receiver.arrived.clear
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "webhook-absent"
+    assert report.fault.what == "no BOOKING_CREATED within 90 s"
+    assert_nothing_left(instance)
+
+
+def test_a_webhook_of_another_kind(instance: FakeInstance, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver = instance._deliver
+
+    def renamed(trigger: str, booking: Booking, metadata: dict[str, str] | None) -> None:
+        deliver(trigger if trigger == "BOOKING_CREATED" else "BOOKING_CREATED", booking, metadata)
+
+    monkeypatch.setattr(instance, "_deliver", renamed)
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("receive BOOKING_RESCHEDULED", "webhook-other")
+    assert "instead: BOOKING_CREATED" in report.fault.what
+
+
+def test_a_late_webhook_is_noted(
+    receiver: FakeReceiver, clock: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for = receiver.wait_for
+
+    def late(trigger: str, timeout: float) -> Any:
+        clock.passed += 40
+        return wait_for(trigger, timeout)
+
+    monkeypatch.setattr(receiver, "wait_for", late)
+    report = run()
+    assert report.passed
+    assert "late: webhooks are queued" in step_of(report, "receive BOOKING_CREATED").detail
+
+
+def test_the_receiver_dies(instance: FakeInstance, receiver: FakeReceiver, run: Run) -> None:
+    instance.before["reschedule"] = lambda _: setattr(receiver, "gone", True)
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("receive BOOKING_RESCHEDULED", "receiver-gone")
+    assert_nothing_left(instance)
+    # Nobody listens any more, and the app waits for whom it tells of a cancellation.
+    assert instance.calls.index("delete_webhook") < instance.calls.index("cancel")
+
+
+def test_a_step_that_takes_too_long(instance: FakeInstance, clock: FakeClock, run: Run) -> None:
+    instance.before["book"] = lambda _: setattr(clock, "passed", clock.passed + 31)
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("book", "too-slow")
+    assert_nothing_left(instance)
+
+
+def test_a_booking_that_waits_for_confirmation(instance: FakeInstance, run: Run) -> None:
+    instance.new_booking_status = "pending"
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "booking-refused"
+    assert_nothing_left(instance)
+
+
+def test_a_cancelled_booking_that_still_counts(
+    instance: FakeInstance, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance, "_set_status", lambda *_: None)
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "still-active"
+
+
+def test_a_user_without_a_schedule_keeps_none(instance: FakeInstance, run: Run) -> None:
+    instance.user = instance.user.model_copy(update={"default_schedule_id": None})
+    instance.schedules.clear()
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "no-schedule"
+    assert instance.schedules == {}
+
+
+def test_a_user_without_a_name(instance: FakeInstance, run: Run) -> None:
+    instance.user = instance.user.model_copy(update={"username": None})
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "no-username"
+
+
+# --- clearing away
+
+
+@pytest.mark.parametrize("method", ["create_event_type", "page", "book", "find", "reschedule", "cancel"])
+def test_ctrl_c_clears_away_first(instance: FakeInstance, run: Run, method: str) -> None:
+    instance.before[method] = lambda *_: interrupted(instance, method)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert_nothing_left(instance)
+
+
+@pytest.mark.parametrize("moment", ["schedule_created", "event_type_created", "booked"])
+def test_ctrl_c_between_the_work_and_its_answer(instance: FakeInstance, run: Run, moment: str) -> None:
+    instance.before[moment] = lambda: interrupted(instance, moment)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert_nothing_left(instance)
+
+
+def interrupted(instance: FakeInstance, method: str) -> None:
+    del instance.before[method]
+    raise KeyboardInterrupt
+
+
+def test_a_bug_clears_away_and_is_not_hidden(instance: FakeInstance, run: Run) -> None:
+    instance.before["find"] = raising(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert_nothing_left(instance)
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes(instance: FakeInstance, run: Run) -> None:
+    instance.before["delete_event_type"] = raising(CalcomError("no"))
+    report = run()
+    assert not report.passed
+    assert report.left_behind == (f"event type {report.event_type} (no)",)
+    assert report.fault is not None
+    assert report.fault.name == "left-behind"
+    assert list(instance.schedules) == [1]
+    assert instance.webhooks == {}
+
+
+def test_rows_that_cannot_be_removed_are_said(
+    instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock
+) -> None:
+    def broken(_: list[str]) -> int:
+        raise CalstackError("psql failed")
+
+    report = run_smoke_test(instance, instance, receiver, clock=clock, remove_cancelled_bookings=broken)
+    assert report.left_behind == ("cancelled bookings (psql failed)",)
+    assert report.cancelled_bookings_left == 2
+
+
+def test_a_fault_is_not_overwritten_by_one_of_clearing_away(instance: FakeInstance, run: Run) -> None:
+    instance.before["book"] = raising(CalcomError("first"))
+    instance.before["delete_schedule"] = raising(CalcomError("second"))
+    report = run()
+    assert report.fault is not None
+    assert report.fault.what == "first"
+    assert len(report.left_behind) == 1
+
+
+def test_nothing_is_looked_for_where_nothing_was_put_up(instance: FakeInstance, run: Run) -> None:
+    instance.before["list_event_types"] = raising(no_answer(maybe_done=False))
+    report = run()
+    assert [step.name for step in report.steps] == ["clear what earlier runs left", "clear away"]
+    assert report.left_behind == ()
+    assert instance.calls == ["list_event_types"]
+
+
+def test_a_later_run_clears_what_a_killed_one_left(instance: FakeInstance, run: Run) -> None:
+    class KilledError(BaseException):
+        pass
+
+    clearing = ("delete_webhook", "list_bookings", "delete_event_type", "delete_schedule", "remove_cancelled")
+    instance.before["find"] = raising(KilledError())
+    for method in clearing:
+        instance.before[method] = raising(KilledError())
+    instance.before["list_bookings"] = lambda: None
+    with pytest.raises(KilledError):
+        run()
+    assert len(instance.event_types) == 2
+    assert len(instance.webhooks) == 1
+    assert [one.status for one in instance.bookings.values()] == ["accepted"]
+
+    instance.before.clear()
+    report = run()
+    assert report.passed
+    assert report.steps[0].detail == "1 event type(s), 1 schedule(s), 1 active booking(s)"
+    assert_nothing_left(instance)
+    assert instance.bookings == {}
+
+
+def test_bookings_of_customers_are_never_touched(instance: FakeInstance, run: Run) -> None:
+    start = NOW + dt.timedelta(days=3)
+    theirs = {
+        "on-their-type": booking("on-their-type", 2, GUEST_EMAIL, {}, start),
+        "type-gone": booking("type-gone", None, GUEST_EMAIL, None, start),
+        "other-guest": booking("other-guest", 2, "jane@acme.test", {}, start),
+        "cancelled": booking("cancelled", 2, GUEST_EMAIL, {}, start).model_copy(
+            update={"status": "cancelled"}
+        ),
+    }
+    instance.bookings.update(theirs)
+    instance.event_types[3] = event_type_of(3, EventTypeFields(title="x", slug="my-calstack-smoke-1"))
+    instance.webhooks["w"] = Webhook(
+        id="w", event_type_id=2, url="https://x.test", triggers=("BOOKING_CREATED",), active=True, secret="s",
+        payload_template=None, time=None, time_unit=None,
+    )  # fmt: skip
+    assert run().passed
+    assert instance.bookings == theirs
+    assert list(instance.event_types) == [2, 3]
+    assert list(instance.webhooks) == ["w"]
+
+
+def test_a_marked_booking_on_a_type_that_is_gone_is_cleared(instance: FakeInstance, run: Run) -> None:
+    start = NOW + dt.timedelta(days=3)
+    instance.bookings["ours"] = booking("ours", None, GUEST_EMAIL, {"calstack-smoke": "1"}, start)
+    assert run().passed
+    assert instance.bookings == {}
+
+
+def test_a_default_schedule_of_ours_cannot_be_removed_and_stops_nothing(
+    instance: FakeInstance, run: Run
+) -> None:
+    instance.schedules[9] = instance.schedules[1].model_copy(update={"id": 9, "name": "calstack smoke 1"})
+    assert run().passed
+    assert 9 in instance.schedules
+
+
+def booking(
+    uid: str, event_type_id: int | None, email: str, metadata: dict[str, str] | None, start: dt.datetime
+) -> Booking:
+    return Booking(
+        id=1,
+        uid=uid,
+        status="accepted",
+        start=start,
+        end=start + dt.timedelta(minutes=30),
+        event_type_id=event_type_id,
+        attendee_emails=(email,),
+        metadata=metadata,
+    )
+
+
+def test_every_explanation_says_something() -> None:
+    for name, explanation in EXPLANATIONS.items():
+        assert explanation.cause, name
+        assert explanation.fix, name
+
+
+def test_the_secret_is_in_no_report(instance: FakeInstance, run: Run) -> None:
+    secrets: list[str] = []
+    instance.before["create_webhook"] = lambda fields: secrets.append(fields.secret)
+    instance.sign = lambda body, secret: "0" * 64  # noqa: ARG005
+    report = run()
+    assert len(secrets[0]) == 32
+    assert secrets[0] not in report.to_json() + "\n".join(report.lines())
