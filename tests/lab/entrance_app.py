@@ -1,0 +1,69 @@
+"""A tiny app behind the proxy that says what reached it. Runs inside a container: standard library only.
+
+`/seen` tells every request so far (but not the health checks); everything else is answered with a description
+of the request itself. `?sleep=SECONDS` waits first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+SEEN: list[dict[str, object]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers every method alike."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        """Describe the request in JSON."""
+        body = self.body()
+        if self.path == "/auth/login":
+            return self.send(b"sign in")
+        if self.path == "/seen":
+            return self.send(json.dumps(SEEN).encode())
+        request = {
+            "method": self.command,
+            "target": self.path,
+            "headers": [[name.lower(), value] for name, value in self.headers.items()],
+            "body_length": len(body),
+        }
+        SEEN.append(request)
+        query = parse_qs(urlsplit(self.path).query)
+        time.sleep(float(query.get("sleep", ["0"])[0]))
+        return self.send(json.dumps(request).encode())
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+
+    def do_HEAD(self) -> None:
+        """Headers alone."""
+        self.send(b"")
+
+    def body(self) -> bytes:
+        """The whole body, announced or in chunks."""
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        chunks = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return chunks
+
+    def send(self, content: bytes) -> None:
+        """A plain 200."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Powered-By", "something")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+ThreadingHTTPServer(("0.0.0.0", 3000), Handler).serve_forever()  # noqa: S104
