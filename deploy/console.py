@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 import rich.console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 
@@ -19,6 +21,8 @@ class Console:
 
     def __init__(self, mask: Callable[[str], str] = lambda text: text) -> None:
         self.mask = mask
+        self.log: logging.Handler | None = None
+        """Receives pyinfra's own log, where somebody wants to see it."""
         self.timings: list[tuple[str, float]] = []
         """Stages that ended, with their seconds, in their order."""
         self._out = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
@@ -45,6 +49,15 @@ class Console:
             task = progress.add_task(title)
             yield lambda detail: progress.update(task, description=self.mask(f"{title}: {detail}"))
         self.timings.append((title, time.monotonic() - started))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table to standard output."""
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(self.mask(cell)) for cell in row))
+        rich.console.Console(highlight=False).print(table)
 
     def json(self, document: Any) -> None:
         """Print the one document of `--json`."""

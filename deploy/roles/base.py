@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import systemd
+
+from deploy.operations import apt
+from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 
 HOME = "/opt/calcom"
+
+_PACKAGES = ("ca-certificates", "cron", "curl", "iptables", "python3", "tzdata")
 
 
 def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
@@ -24,3 +31,20 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
 
 def _rendered(host: HostContext, template: str) -> ManagedFile:
     return ManagedFile(f"/{template}", host.render(template))
+
+
+@deploy("Base")
+def prepare_system(host: HostContext) -> None:
+    """Install what everything else stands on, and let the system look after itself."""
+    settings = host.settings.base
+    packages = [*_PACKAGES, *settings.packages]
+    if settings.unattended_upgrades:
+        packages.append("unattended-upgrades")
+    apt.installed(name="The system's packages are installed", packages=packages)
+    placed = file_operations.managed(name="The system's settings lie in place", items=files(host))
+    systemd.service(
+        name="The journal knows its limit",
+        service="systemd-journald",
+        restarted=True,
+        _if=placed.did_change,
+    )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import systemd
+
+from deploy.operations import engine
+from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 
@@ -35,3 +40,27 @@ def _vendor_source(host: HostContext) -> ManagedFile:
         keyring=VENDOR_KEYRING,
     )
     return ManagedFile(f"/{source}", content)
+
+
+@deploy("Docker")
+def install_engine(host: HostContext) -> None:
+    """Make sure of an engine with Compose, its settings, and the firewall around the project's networks."""
+    settings = host.settings.docker
+    compose_file = host.inventory.file(settings.compose_file).read_bytes() if settings.compose_file else None
+    engine.repository_key(name="The package source is trusted", source=settings.source, keyring=VENDOR_KEYRING)
+    placed = file_operations.managed(name="The engine's settings lie in place", items=files(host))
+    engine.installed(
+        name="Engine and Compose are installed", source=settings.source, compose_file=compose_file
+    )
+    systemd.daemon_reload(name="systemd knows the firewall's unit", _if=placed.did_change)
+    systemd.service(
+        name="The engine knows its settings",
+        service="docker",
+        restarted=True,
+        _if=lambda: placed.did_change() and settings.source != "present",
+    )
+    engine.usable(name="The engine answers")
+    systemd.service(
+        name="The firewall has its rules", service=FIREWALL_UNIT, restarted=True, _if=placed.did_change
+    )
+    systemd.service(name="The firewall stands", service=FIREWALL_UNIT, running=True, enabled=True)

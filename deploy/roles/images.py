@@ -7,11 +7,10 @@ from pyinfra.api.deploy import deploy
 from deploy.operations import images
 from deploy.operations.images import WantedImage
 from deploy.roles.context import HostContext
-from deploy.settings.inventory import Inventory
 
 
 @deploy("Images")
-def put_images(host: HostContext, inventory: Inventory) -> None:
+def put_images(host: HostContext) -> None:
     """Pull or send what the host lacks."""
     wanted = (host.settings.images.database, host.settings.images.web, host.settings.images.proxy)
     images.present(
@@ -19,7 +18,7 @@ def put_images(host: HostContext, inventory: Inventory) -> None:
         images=[
             WantedImage(
                 reference=image.for_architecture(host.architecture),
-                archive=inventory.file(image.archive) if image.archive else None,
+                archive=host.inventory.file(image.archive) if image.archive else None,
                 pull=image.pull,
             )
             for image in wanted

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from pyinfra.api.deploy import deploy
+
+from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import cron_lines, jobs_json
@@ -43,3 +46,9 @@ def _jobs(host: HostContext) -> bytes:
     )
     document["origin"] = f"http://127.0.0.1:{settings.proxy.inner_port}"
     return (json.dumps(document, indent=2) + "\n").encode()
+
+
+@deploy("Jobs")
+def install_jobs(host: HostContext) -> None:
+    """Place `onhost` and cron's lines; cron notices by itself."""
+    file_operations.managed(name="The jobs lie in place", items=files(host))

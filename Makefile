@@ -1,0 +1,54 @@
+# The front door of calstack. `make` alone lists the verbs; `calstack VERB --help` has their options.
+#   make VERB [INVENTORY=lab] [LIMIT=host]
+
+INVENTORY ?= lab
+LIMIT ?=
+
+override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
+override calstack = .venv/bin/calstack
+
+.DEFAULT_GOAL := help
+.PHONY: help deploy render verify seed smoke secrets lab-up lab-down test test-long lint .runtime .development
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+deploy: .runtime ## converge, bootstrap, seed, smoke-test, report
+	@$(calstack) deploy $(chosen)
+
+render: .runtime ## the files that each host would get, into rendered/, without any host
+	@$(calstack) render $(chosen)
+
+verify: .runtime ## is each host what it should be? (read-only)
+	@$(calstack) verify $(chosen)
+
+seed: .runtime ## make the instances hold what seed.yaml declares
+	@$(calstack) seed $(chosen)
+
+smoke: .runtime ## book as a guest would, and leave nothing behind
+	@$(calstack) smoke $(chosen)
+
+secrets: .runtime ## list the secrets of the inventory, without their values
+	@$(calstack) secrets list --inventory "$(INVENTORY)"
+
+lab-up: .runtime ## start the lab's disposable hosts
+	@$(calstack) lab up --inventory "$(INVENTORY)"
+
+lab-down: .runtime ## remove every trace of the lab's hosts
+	@$(calstack) lab down --inventory "$(INVENTORY)"
+
+test: .development ## lint, types, doors, unit, contract and the lab end to end
+	@bin/check
+	@.venv/bin/python -m pytest -m "not long"
+
+test-long: .development ## the long sweeps as well
+	@.venv/bin/python -m pytest -m "long"
+
+lint: .development ## style, types, doors
+	@bin/check
+
+.runtime:
+	@bin/bootstrap
+
+.development:
+	@bin/bootstrap dev

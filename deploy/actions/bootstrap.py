@@ -1,0 +1,81 @@
+"""A new instance gets its first administrator and closes its doors behind it."""
+
+from __future__ import annotations
+
+from deploy.actions.instance import AdminUser, Instance, quoted
+from deploy.calcom.errors import AlreadySetUp
+from deploy.calcom.setup import create_first_admin, wait_ready
+from deploy.errors import CalstackError
+
+_READY_SECONDS = 600
+
+
+def bootstrap(instance: Instance) -> list[str]:
+    """Make sure of the first administrator, of its finished onboarding and of the sign-up switch.
+
+    Returns what it changed, nothing on every later run. Raises `CalstackError` when the instance belongs to
+    somebody else.
+    """
+    changed = []
+    admin = instance.admin_user()
+    if admin is None:
+        _create_admin(instance)
+        changed.append(f"administrator {instance.settings.admin.email} made")
+        admin = _own_admin(instance)
+    if _finish_onboarding(instance, admin):
+        changed.append("onboarding finished")
+    if _switch_sign_up(instance):
+        changed.append(f"sign-up {instance.settings.app.sign_up}")
+    return changed
+
+
+def _create_admin(instance: Instance) -> None:
+    admin = instance.settings.admin
+    with instance.inner_entrance() as client:
+        wait_ready(client, seconds=_READY_SECONDS)
+        try:
+            create_first_admin(
+                client,
+                username=admin.username,
+                full_name=admin.name,
+                email=admin.email,
+                password=instance.secrets.admin_password,
+            )
+        except AlreadySetUp:
+            # FACTS §6: 400 says only that some user exists; whose it is, the rows tell.
+            _own_admin(instance)
+
+
+def _own_admin(instance: Instance) -> AdminUser:
+    admin = instance.admin_user()
+    if admin is None:
+        rows = instance.remote.sql("select email from users where role = 'ADMIN' order by id;")
+        theirs = ", ".join(row[0] for row in rows) or "none"
+        raise CalstackError(
+            f"the instance was set up by somebody else: its administrators are {theirs}, "
+            f"not {instance.settings.admin.email}",
+            where=instance.name,
+            fix="if that is you, set `admin.email` to it; if not, a stranger was first: "
+            "destroy the database volume and deploy again",
+        )
+    return admin
+
+
+def _finish_onboarding(instance: Instance, admin: AdminUser) -> bool:
+    zone = quoted(instance.settings.admin.time_zone)
+    rows = instance.remote.sql(
+        f'update users set "completedOnboarding" = true, "timeZone" = {zone} '  # noqa: S608
+        f'where id = {admin.id} and not "completedOnboarding" returning id;'
+    )
+    return bool(rows)
+
+
+def _switch_sign_up(instance: Instance) -> bool:
+    closed = "true" if instance.settings.app.sign_up == "closed" else "false"
+    rows = instance.remote.sql(
+        f"""insert into "Feature" (slug, enabled, type, description, "createdAt", "updatedAt")
+        values ('disable-signup', {closed}, 'OPERATIONAL', 'Nobody can make an account', now(), now())
+        on conflict (slug) do update set enabled = excluded.enabled, "updatedAt" = now()
+        where "Feature".enabled is distinct from excluded.enabled returning slug;"""  # noqa: S608
+    )
+    return bool(rows)

@@ -1,0 +1,97 @@
+"""One instance as the actions reach it: its host, its inner entrance, its public name, its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from deploy.calcom.guest import Guest
+from deploy.calcom.http import open_client
+from deploy.calcom.session import minted_cookie
+from deploy.calcom.web import WebChannel
+from deploy.errors import CalstackError
+from deploy.remote import Remote
+from deploy.secrets import HostSecrets
+from deploy.settings.inventory import Inventory
+from deploy.settings.model import HostSettings
+
+
+@dataclass(frozen=True)
+class AdminUser:
+    """The row of the instance's administrator."""
+
+    id: int
+    email: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance that calstack deployed, with everything that an action needs to talk to it."""
+
+    name: str
+    """Name of its host in the inventory."""
+    inventory: Inventory
+    settings: HostSettings
+    secrets: HostSecrets
+    remote: Remote
+
+    @contextmanager
+    def inner_entrance(self) -> Iterator[httpx.Client]:
+        """A client on the inner entrance, through an SSH tunnel; setup and cron paths are open there."""
+        with (
+            self.remote.tunnel(self.settings.proxy.inner_port) as port,
+            open_client(f"http://{self.settings.domain}", connect_to=("127.0.0.1", port)) as client,
+        ):
+            yield client
+
+    @contextmanager
+    def channel(self) -> Iterator[WebChannel]:
+        """The administrator's web channel through the inner entrance, with a session of some minutes."""
+        admin = self.admin_user()
+        if admin is None:
+            raise CalstackError(
+                f"the instance has no administrator {self.settings.admin.email}",
+                where=self.name,
+                fix="run `calstack deploy`, which makes it; or set `admin.email` to the one that is there",
+            )
+        cookie = minted_cookie(self.secrets.nextauth_secret, admin.id, admin.email, secure=True)
+        with self.inner_entrance() as client:
+            yield WebChannel(client, cookie)
+
+    @contextmanager
+    def guest(self) -> Iterator[Guest]:
+        """A stranger who comes over the public name and TLS."""
+        with self.public_client() as client:
+            yield Guest(client)
+
+    def public_client(self) -> httpx.Client:
+        """A client on the public entrance.
+
+        It connects to the address that SSH uses, so that a name without DNS (yet) can be verified too; name
+        and certificate are checked all the same.
+        """
+        return open_client(
+            self.settings.public_url,
+            ca_file=self.authority_file,
+            connect_to=(self.settings.ssh.address, 443),
+        )
+
+    @property
+    def authority_file(self) -> Path | None:
+        """Certificate of the private authority that signed for this instance, if one did."""
+        return self.inventory.authority_file if self.settings.tls.mode == "internal" else None
+
+    def admin_user(self) -> AdminUser | None:
+        """The administrator of the settings as the database knows it, or None."""
+        email = quoted(self.settings.admin.email.lower())
+        rows = self.remote.sql(f"select id, email from users where email = {email} and role = 'ADMIN';")  # noqa: S608
+        return AdminUser(int(rows[0][0]), rows[0][1]) if rows else None
+
+
+def quoted(text: str) -> str:
+    """The text as an SQL literal (standard_conforming_strings, PostgreSQL 17 §4.1.2.1)."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,48 @@
+"""What machine a host is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api.facts import FactBase
+
+
+@dataclass(frozen=True)
+class System:
+    """Machine and distribution."""
+
+    machine: str
+    """As `uname -m` says it: x86_64, aarch64 …"""
+    distribution: str
+    """ID of os-release(5): debian, ubuntu …"""
+    codename: str
+    """VERSION_CODENAME of os-release(5)."""
+
+
+class SystemIdentity(FactBase[System]):
+    """Machine and distribution of the host."""
+
+    def command(self) -> str:
+        """Three lines."""
+        return 'uname -m; . /etc/os-release; echo "$ID"; echo "$VERSION_CODENAME"'
+
+    def process(self, output: list[str]) -> System:
+        """A line each."""
+        machine, distribution, codename = [*output, "", "", ""][:3]
+        return System(machine, distribution, codename)
+
+
+class EngineVersions(FactBase[tuple[str, str]]):
+    """Versions of the container engine and of Compose; empty where there is none."""
+
+    def command(self) -> str:
+        """Two lines, empty where the program is missing or its engine does not answer."""
+        return (
+            "echo \"$(docker version --format '{{.Server.Version}}' 2>/dev/null)\"; "
+            'echo "$(docker compose version --short 2>/dev/null)"'
+        )
+
+    def process(self, output: list[str]) -> tuple[str, str]:
+        """A line each."""
+        engine, compose = [*output, "", ""][:2]
+        return engine.strip(), compose.strip()

@@ -1,0 +1,102 @@
+"""The whole host, top to bottom, in the order in which it is built.
+
+`calstack deploy` calls `site()` through pyinfra's API; `pyinfra inventories/lab/inventory.py deploy/site.py`
+runs this file as it is.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+import pyinfra
+from pyinfra.context import host
+
+from deploy.errors import CalstackError
+from deploy.facts.system import System, SystemIdentity
+from deploy.pki import proxy_certificate
+from deploy.roles import app, base, database, docker, images, jobs, onhost_archive, proxy
+from deploy.roles.context import HostContext
+from deploy.secrets import SecretStore, placeholders
+from deploy.settings.inventory import Inventory
+from deploy.settings.load import load_inventory
+
+_ARCHITECTURES: dict[str, Literal["amd64", "arm64"]] = {"x86_64": "amd64", "aarch64": "arm64"}
+_DISTRIBUTIONS: dict[str, Literal["debian", "ubuntu"]] = {"debian": "debian", "ubuntu": "ubuntu"}
+
+
+def site() -> None:
+    """Describe the host that pyinfra is at; every host runs the same operations in the same order."""
+    context = describe_host()
+    base.prepare_system(host=context)
+    docker.install_engine(host=context)
+    images.put_images(host=context)
+    app.place_project(host=context, others=[*database.files(context), *proxy.files(context)])
+    database.run_database(host=context)
+    app.prepare_database(host=context)
+    app.run_app(host=context)
+    proxy.run_proxy(host=context)
+    jobs.install_jobs(host=context)
+
+
+def describe_host() -> HostContext:
+    """Everything that this host's files are made from; its secrets are made on the first call."""
+    data = host.data.calstack
+    inventory = load_inventory(data["inventory"])
+    return host_context(inventory, data["host"], SecretStore.open(inventory), host.get_fact(SystemIdentity))
+
+
+def host_context(inventory: Inventory, name: str, store: SecretStore, system: System) -> HostContext:
+    """One host of an inventory with the contents that its files are made from.
+
+    Raises `CalstackError` for a machine or distribution that calstack does not know.
+    """
+    settings = inventory.hosts[name]
+    if system.machine not in _ARCHITECTURES or system.distribution not in _DISTRIBUTIONS:
+        raise CalstackError(
+            f"the host runs {system.distribution or 'an unknown system'} on {system.machine}",
+            where=name,
+            fix="calstack needs Debian or Ubuntu on x86_64 or aarch64",
+        )
+    # First of all: for `internal` it makes the authority that the app is to trust.
+    certificate = proxy_certificate(inventory, name, store, now=datetime.datetime.now(datetime.UTC))
+    authorities = [
+        file.read_bytes()
+        for file in (
+            inventory.authority_file if settings.tls.mode == "internal" else None,
+            inventory.file(settings.app.ca_file) if settings.app.ca_file else None,
+        )
+        if file is not None
+    ]
+    return HostContext(
+        name=name,
+        inventory=inventory,
+        settings=settings,
+        secrets=store.host(name),
+        architecture=_ARCHITECTURES[system.machine],
+        certificate=certificate,
+        authority=b"".join(authorities) or None,
+        onhost=onhost_archive.build(),
+        distribution=_DISTRIBUTIONS[system.distribution],
+        codename=system.codename,
+    )
+
+
+def preview_context(inventory: Inventory, name: str) -> HostContext:
+    """The same for `make render`: without a host or an identity, secrets and certificates as placeholders."""
+    settings = inventory.hosts[name]
+    trusts_authority = settings.tls.mode == "internal" or settings.app.ca_file is not None
+    return HostContext(
+        name=name,
+        inventory=inventory,
+        settings=settings,
+        secrets=placeholders(name),
+        architecture="amd64",
+        certificate=b"<certificate, chain and private key>\n",
+        authority=b"<authorities that the app trusts>\n" if trusts_authority else None,
+        onhost=onhost_archive.build(),
+    )
+
+
+if pyinfra.is_cli:
+    site()
