@@ -38,7 +38,10 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True)
 class BookingRequest:
-    """What a guest fills in; `start` is an aware time, `metadata` comes back in the webhooks (texts only)."""
+    """What a guest fills in; `start` is an aware time, `metadata` comes back in the webhooks (texts only).
+
+    `place` is what a guest says where the first location asks for it: a phone number, an address.
+    """
 
     event: PublicEvent
     start: dt.datetime
@@ -46,6 +49,7 @@ class BookingRequest:
     email: str
     time_zone: str = "UTC"
     language: str = "en"
+    place: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -236,7 +240,10 @@ class Guest:
 def _book_body(request: BookingRequest) -> dict[str, Any]:
     responses: dict[str, Any] = {"name": request.name, "email": request.email}
     if request.event.locations:
-        responses["location"] = {"value": _location_choice(request.event.locations[0]), "optionValue": ""}
+        responses["location"] = {
+            "value": _location_choice(request.event.locations[0]),
+            "optionValue": request.place,
+        }
     return {
         "start": iso_milliseconds(request.start),
         "end": iso_milliseconds(request.end),
