@@ -1,0 +1,182 @@
+"""The public entrance as a stranger finds it, over the network and TLS."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from cryptography import x509
+
+from tests.verify.complaint import complaint, listed
+from tests.verify.server import NotSeenError, Server
+
+CLOSED_ALWAYS = (
+    ("GET", "/auth/setup", "makes the first administrator"),
+    ("POST", "/api/auth/setup", "makes the first administrator"),
+    ("GET", "/api/trpc/deploymentSetup/update", "changes the installation"),
+    ("POST", "/api/cron/webhookTriggers", "starts periodic work"),
+    ("POST", "/api//cron/webhookTriggers", "starts periodic work"),
+    ("POST", "/api/%63ron/webhookTriggers", "starts periodic work"),
+    ("POST", "/API/Cron/webhookTriggers", "starts periodic work"),
+    ("GET", "/api/tasks/cron", "works off the task queue"),
+    ("GET", "/api/tasks;x/cron", "works off the task queue"),
+)
+CLOSED_WITHOUT_SIGN_UP = (
+    ("GET", "/signup", "makes an account"),
+    ("POST", "/api/auth/signup", "makes an account"),
+)
+
+
+def _ask(
+    client: httpx.Client, method: str, path: str, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    try:
+        # The whole address, since a client would join a path that begins with two slashes in its own way.
+        return client.request(method, str(client.base_url).rstrip("/") + path, headers=headers)
+    except httpx.HTTPError as error:
+        raise NotSeenError(
+            f"{method} {client.base_url}{path.lstrip('/')} got no answer: {error}\n"
+            "-> cd /opt/calcom && docker compose ps; docker compose logs --since 15m proxy"
+        ) from None
+
+
+def _certificate(server: Server) -> x509.Certificate:
+    """The certificate that the proxy shows for the public name, whoever signed it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = (server.settings.ssh.address, 443)
+    try:
+        with (
+            socket.create_connection(address, timeout=5) as connection,
+            context.wrap_socket(connection, server_hostname=server.settings.domain) as tls,
+        ):
+            return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
+    except OSError as error:
+        raise NotSeenError(
+            f"no TLS with {address[0]}:443 for {server.settings.domain}: {error}\n"
+            "-> the proxy serves this name alone: does its certificate carry it? calstack deploy"
+        ) from None
+
+
+def test_browsers_trust_the_certificate(server: Server) -> None:
+    context = ssl.create_default_context(cafile=server.authority_file)
+    problem = None
+    try:
+        with (
+            socket.create_connection((server.settings.ssh.address, 443), timeout=5) as connection,
+            context.wrap_socket(connection, server_hostname=server.settings.domain),
+        ):
+            pass
+    except OSError as error:
+        problem = str(error)
+    whose = (
+        "the inventory's own authority" if server.authority_file else "an authority that this machine knows"
+    )
+    assert problem is None, complaint(
+        f"the certificate of {server.settings.domain} is not vouched for by {whose}: {problem}",
+        why="browsers warn or refuse, webhooks and embeds fail without a word",
+        fix="internal: calstack deploy renews it; provided: is the chain complete, in order, and in date?",
+    )
+
+
+def test_the_certificate_names_the_domain(server: Server) -> None:
+    names = (
+        _certificate(server)
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value.get_values_for_type(x509.DNSName)
+    )
+    domain = server.settings.domain
+    covered = domain in names or f"*.{domain.partition('.')[2]}" in names
+    assert covered, complaint(
+        f"the certificate is for {listed(names)}, not for {domain}",
+        why="browsers refuse it",
+        fix="get one that carries the domain, put it at tls.certificate_file, then calstack deploy",
+    )
+
+
+def test_the_certificate_lasts(server: Server) -> None:
+    certificate = _certificate(server)
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    # A share of the lifetime and not a number of days, since certificates of six days exist.
+    assert left > lifetime / 3, complaint(
+        f"the certificate ends in {left.days} days, on {certificate.not_valid_after_utc:%Y-%m-%d}",
+        why="its renewal is due and did not happen; once it ends nobody can book",
+        fix="internal: calstack deploy; provided: put the new files in place, then calstack deploy",
+    )
+
+
+def test_http_leads_to_https(server: Server) -> None:
+    with server.plain_client() as client:
+        answer = _ask(client, "GET", "/some/page?x=1")
+    target = answer.headers.get("location", "")
+    assert answer.status_code in (301, 308), complaint(
+        f"http answers {answer.status_code} instead of sending people to https",
+        why="passwords and bookings would travel in clear",
+        fix="calstack deploy",
+    )
+    assert target == f"{server.settings.public_url}/some/page?x=1", complaint(
+        f"http sends people to {target!r}", why="the link that they followed is lost", fix="calstack deploy"
+    )
+
+
+def test_the_app_answers_in_the_version_of_the_settings(server: Server) -> None:
+    with server.public_client() as client:
+        answer = _ask(client, "GET", "/api/version")
+    assert answer.status_code == 200, complaint(
+        f"/api/version answers {answer.status_code}",
+        why="the app behind the proxy does not work",
+        fix="cd /opt/calcom && docker compose ps; docker compose logs --since 15m web",
+    )
+    running = answer.json()["version"]
+    assert running == server.settings.app.version, complaint(
+        f"Cal.com {running} answers, the settings say {server.settings.app.version}",
+        why="calstack talks to it in the way of the other version",
+        fix="make app.version and images.web agree, then calstack deploy",
+    )
+
+
+def test_the_sign_in_page_is_there(server: Server) -> None:
+    with server.public_client() as client:
+        answer = _ask(client, "GET", "/auth/login")
+    assert answer.status_code == 200, complaint(
+        f"/auth/login answers {answer.status_code}, leading to {answer.headers.get('location', 'nowhere')}",
+        why="307 to /auth/setup: there is no administrator yet; 5xx: the app does not reach its database",
+        fix="calstack deploy makes the administrator; docker compose logs --since 15m web db tells the rest",
+    )
+
+
+def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(server: Server) -> None:
+    closed = list(CLOSED_ALWAYS)
+    if server.settings.app.sign_up == "closed":
+        closed += CLOSED_WITHOUT_SIGN_UP
+    passed = []
+    with server.public_client() as client:
+        for method, path, what in closed:
+            answer = _ask(client, method, path)
+            # The proxy refuses in plain text; whatever else answers is the app.
+            refused = answer.status_code in (400, 403, 404) and answer.headers.get(
+                "content-type", ""
+            ).startswith("text/plain")
+            if not refused:
+                passed.append(f"{method} {path}, which {what}, answers {answer.status_code}")
+    assert not passed, complaint(
+        f"open to the world: {listed(passed)}",
+        why="a stranger can take over the instance or keep it busy",
+        fix="calstack deploy; then: docker compose logs --since 15m proxy shows such requests",
+    )
+
+
+@pytest.mark.parametrize("header", ["X-Real-IP", "CF-Connecting-IP", "X-Forwarded-For"])
+def test_nobody_can_pretend_to_come_from_elsewhere(server: Server, header: str) -> None:
+    forged = "192.0.2.77"  # RFC 5737: documentation only, so nobody comes from there
+    with server.public_client() as client:
+        answer = _ask(client, "GET", "/api/ip", {header: forged})
+    assert forged not in answer.text, complaint(
+        f"the app believes the client's own {header}",
+        why="bans and limits by address can be walked around, and logs lie",
+        fix="calstack deploy",
+    )
