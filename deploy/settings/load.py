@@ -74,7 +74,7 @@ def _folder(name_or_path: str) -> Path:
         for candidate in candidates:
             if candidate.is_dir():
                 return candidate.resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"the inventory {name_or_path[:200]} cannot be read: {error}") from None
     folder = candidates[0].absolute()
     raise InputError(f"there is no inventory {name_or_path}", where=str(folder), fix=_those_there_are())

@@ -36,7 +36,7 @@ class Ssh(Section):
     """How to reach the host."""
 
     address: Annotated[str, AfterValidator(rules.ssh_address)]
-    """Host name or address of the server."""
+    """Where sshd answers."""
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     """Port of sshd."""
     user: Line = "root"
@@ -51,13 +51,13 @@ class Admin(Section):
     """The first administrator of the instance."""
 
     email: Annotated[str, AfterValidator(rules.email), AfterValidator(str.lower)]
-    """E-mail address; the sign-in name. Cal.com keeps it in small letters."""
+    """The sign-in name. Cal.com keeps it in small letters."""
     username: Annotated[str, AfterValidator(rules.username)] = "admin"
     """The user's part of booking links, https://DOMAIN/USERNAME."""
     name: Annotated[str, AfterValidator(rules.full_name)] = "Admin"
-    """Full name, three characters at least."""
+    """Full name."""
     time_zone: Annotated[str, AfterValidator(rules.time_zone)] = "UTC"
-    """IANA time zone."""
+    """Where the administrator's working hours are meant."""
 
 
 class Image(Section):
@@ -74,6 +74,7 @@ class Image(Section):
 
     @model_validator(mode="after")
     def _archive_is_not_pulled(self) -> Image:
+        """With an archive, `pull` is not `always`."""
         if self.archive is not None and self.pull == "always":
             raise rules.refused(
                 "always asks the registry, so the archive would be sent for nothing",
@@ -93,10 +94,10 @@ class Image(Section):
         if rules.is_official_web_image(self.reference):
             made_for_arm = "-arm" in self.reference.rpartition("/")[2]
             if architecture == "arm64" and not made_for_arm:
-                message = (
-                    f"{self.reference} is built for amd64 alone; this host is arm64: set reference_arm64"
+                raise InputError(
+                    f"the image {self.reference} is built for amd64, and this host is arm64",
+                    fix="set reference_arm64 beside it: Cal.com's tags for arm64 end in -arm",
                 )
-                raise ValueError(message)
             if architecture == "amd64" and made_for_arm:
                 raise InputError(
                     f"the image {self.reference} is built for arm64, and this host is amd64",
@@ -133,14 +134,15 @@ class Smtp(Section):
     resend_api_key: SecretReference | None = None
     """Key of the Resend service, instead of a mail server."""
     from_address: Annotated[str, AfterValidator(rules.sender)] | None = None
-    """The bare address of the sender. Without it the user who signs in at the mail server, where that is an
-    address, else noreply@DOMAIN."""
+    """The sender. Without it the user who signs in at the mail server, where that is an address, else
+    noreply@DOMAIN."""
     from_name: Annotated[str, AfterValidator(rules.single_line)] = "Cal.com"
     """The sender's display name."""
 
     @field_validator("url")
     @classmethod
     def _url_is_sound(cls, value: str | SecretReference | None) -> str | SecretReference | None:
+        """smtps:// goes with port 465 alone, smtp:// with every other port; no plain password inside."""
         if isinstance(value, str):
             try:
                 server = SmtpServer.from_url(value)
@@ -156,6 +158,7 @@ class Smtp(Section):
 
     @model_validator(mode="after")
     def _exactly_one_form(self) -> Smtp:
+        """Exactly one of `url`, `host` and `resend_api_key`; user and password only together."""
         given = self.model_fields_set
         forms = [form for form in ("url", "host", "resend_api_key") if getattr(self, form) is not None]
         found: list[tuple[str, str, str | None]] = []
@@ -197,12 +200,11 @@ class App(Section):
     """Cal.com's web app."""
 
     version: Annotated[str, AfterValidator(rules.version)] = "6.2.0"
-    """Version that the image carries; below 6.0.7 is refused (CVE-2026-23478)."""
+    """Version that the image carries. Below 6.0.7 strangers can take over accounts (CVE-2026-23478)."""
     sign_up: Literal["closed", "open"] = "closed"
     """Whether strangers may make accounts."""
     env: dict[str, str | SecretReference] = {}
-    """Further variables of the app: GOOGLE_API_CREDENTIALS, ZOOM_CLIENT_ID, DAILY_API_KEY and the like.
-    Variables that calstack sets itself are refused."""
+    """Further variables of the app: GOOGLE_API_CREDENTIALS, ZOOM_CLIENT_ID, DAILY_API_KEY and the like."""
     ca_file: FilePath | None = None
     """PEM file of authorities that the app shall trust as well (mail, CalDAV); relative to the inventory."""
     memory_mb: Annotated[int, Field(ge=768)] = 2048
@@ -215,6 +217,7 @@ class App(Section):
     def _variables_are_allowed(
         cls, value: dict[str, str | SecretReference]
     ) -> dict[str, str | SecretReference]:
+        """No variable that calstack sets, that does harm, or that is a secret in plain text; see below."""
         found: list[tuple[str, str, str | None]] = []
         for name, content in value.items():
             problem = problem_with_variable(name, content if isinstance(content, str) else None)
@@ -249,6 +252,7 @@ class Tls(Section):
 
     @model_validator(mode="after")
     def _provided_has_both_parts(self) -> Tls:
+        """Mode `provided` needs `certificate_file` and `key`; mode `internal` takes neither."""
         found: list[tuple[str, str, str | None]] = []
         for key, fix in (
             (
@@ -288,6 +292,7 @@ class Docker(Section):
 
     @model_validator(mode="after")
     def _vendor_brings_compose(self) -> Docker:
+        """With `source: vendor` there is no `compose_file`: the packages bring Compose."""
         if self.source == "vendor" and self.compose_file is not None:
             raise rules.refused(
                 "is not needed: the vendor's packages bring Compose", "remove it", key="compose_file"
@@ -335,6 +340,7 @@ class HostSettings(Section):
 
     @model_validator(mode="after")
     def _image_carries_the_version(self) -> HostSettings:
+        """A version in the tag of `images.web` is the one of `app.version`."""
         web = self.images.web
         for key, reference in (("reference", web.reference), ("reference_arm64", web.reference_arm64)):
             stated = rules.version_in_tag(reference) if reference else None

@@ -150,25 +150,25 @@ def _below(kind: Any, step: str | int) -> Any:
 
 
 def _is_choice(kind: Any) -> bool:
-    members = _members(kind)
-    return SecretReference in members and any(member is not SecretReference for member in members)
+    choices = members(kind)
+    return SecretReference in choices and any(choice is not SecretReference for choice in choices)
 
 
-def _members(kind: Any) -> list[Any]:
+def members(kind: Any) -> list[Any]:
     """The types that a value may have, None left out and annotations peeled off."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
-        return _members(typing.get_args(kind)[0])
+        return members(typing.get_args(kind)[0])
     if origin in (typing.Union, types.UnionType):
-        return [member for part in typing.get_args(kind) for member in _members(part)]
+        return [member for part in typing.get_args(kind) for member in members(part)]
     return [] if kind is type(None) else [kind]
 
 
 def model_in(kind: Any) -> type[BaseModel] | None:
     """The one section that a type stands for, or None where it is a plain value."""
-    members = _members(kind)
-    if len(members) == 1 and isinstance(members[0], type) and issubclass(members[0], BaseModel):
-        return members[0]
+    kinds = members(kind)
+    if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], BaseModel):
+        return kinds[0]
     return None
 
 

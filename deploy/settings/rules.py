@@ -52,7 +52,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def domain(value: str) -> str:
-    """A lower-case DNS name (RFC 1123 section 2.1) that Cal.com can live under."""
+    """A full DNS name in small letters (RFC 1123 section 2.1), without scheme, port or slash.
+
+    Refused are names that end in cal.com, cal.dev, cal.qa, cal.eu or cal-staging.com, even inside a word,
+    since Cal.com takes them for the vendor's own cloud (FACTS §8), and names that begin with cal.com, since
+    embedded calendars break there.
+    """
     for part, what in (("://", "a scheme"), ("/", "a slash"), (":", "a port"), ("@", "an @")):
         if part in value:
             raise refused(
@@ -94,7 +99,7 @@ def domain(value: str) -> str:
 
 
 def ssh_address(value: str) -> str:
-    """A bare host name, ssh alias or address."""
+    """A host name or address, without user and port."""
     if "://" in value or "/" in value or not value or any(letter.isspace() for letter in value):
         raise refused("is not a host name or address", "write it like cal.example.com or 203.0.113.5")
     if "@" in value:
@@ -113,7 +118,7 @@ def _is_address(value: str) -> bool:
 
 
 def version(value: str) -> str:
-    """Three numbers, none below the first safe one."""
+    """Three numbers; below 6.0.7 is refused, below 6.2.0 earns a warning."""
     if re.fullmatch(r"v\d+\.\d+\.\d+", value):
         raise refused("has a v in front", f'write "{value[1:]}"')
     if not re.fullmatch(r"\d{1,6}\.\d{1,6}\.\d{1,6}", value):
@@ -138,7 +143,7 @@ def _time_zones() -> frozenset[str]:
 
 
 def time_zone(value: str) -> str:
-    """A name of the IANA time zone database."""
+    """A name of the IANA time zone database, e.g. Europe/Berlin."""
     if value not in _time_zones():
         meant = nearest(value, _time_zones())
         raise refused(
@@ -149,7 +154,7 @@ def time_zone(value: str) -> str:
 
 
 def email(value: str) -> str:
-    """A bare e-mail address: no display name, no angle brackets."""
+    """A bare e-mail address, without display name."""
     if "<" in value or ">" in value or '"' in value:
         raise refused(
             "carries a display name; only the bare address is wanted", "write it like mail@example.com"
@@ -160,7 +165,7 @@ def email(value: str) -> str:
 
 
 def sender(value: str) -> str:
-    """The bare address of the sender: Cal.com adds the display name by itself (FACTS §2, §3)."""
+    """A bare e-mail address; Cal.com adds the display name by itself, and would wrap another one twice."""
     if "<" in value or ">" in value or '"' in value:
         raise refused(
             "carries a display name, which Cal.com would wrap a second time",
@@ -170,42 +175,42 @@ def sender(value: str) -> str:
 
 
 def single_line(value: str) -> str:
-    """Text that fits on one line of an environment file."""
+    """One line, without control characters."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         raise refused("contains a line break or another control character", "write it on one line")
     return value
 
 
 def not_blank(value: str) -> str:
-    """Text with something in it."""
+    """One line, not empty."""
     if not value.strip():
         raise refused("is empty", "remove the key or fill it")
     return single_line(value)
 
 
 def file_path(value: str) -> str:
-    """A path; a tilde stands for the user's own home alone."""
+    """A path; `~/` is the user's own home."""
     if value.startswith("~") and not value.startswith("~/"):
         raise refused("begins with another user's home", "write the whole path, or begin with ~/")
     return not_blank(value)
 
 
 def full_name(value: str) -> str:
-    """Three characters at least: the app refuses less (FACTS §6)."""
+    """Three characters at least; Cal.com refuses less."""
     if len(value.strip()) < 3:
         raise refused("is shorter than three characters, which Cal.com refuses")
     return single_line(value)
 
 
 def username(value: str) -> str:
-    """The user's part of a booking link, as Cal.com's own slug form leaves it unchanged."""
+    """Small letters, digits and, inside, hyphens; 63 characters at most."""
     if not _LABEL.fullmatch(value):
         raise refused("may hold small letters, digits and, inside, hyphens: it becomes a part of links")
     return value
 
 
 def secret_name(value: str) -> str:
-    """The name of a secret."""
+    """A small letter, then small letters, digits and underscores."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
         raise refused(
             "is not a name of a secret: a small letter, then small letters, digits and underscores",
@@ -215,14 +220,14 @@ def secret_name(value: str) -> str:
 
 
 def package(value: str) -> str:
-    """The name of a Debian package (Debian policy, section 5.6.1)."""
+    """Names of Debian packages (Debian policy, section 5.6.1)."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", value):
         raise refused(f"{value!r} is not the name of a Debian package")
     return value
 
 
 def image_reference(value: str) -> str:
-    """A reference that means the same image tomorrow: with a version tag or a digest."""
+    """With a version tag or a digest; no tag, or `latest`, is refused without a digest."""
     found = _REFERENCE.fullmatch(value)
     if found is None:
         raise refused("is not an image reference", "write it like haproxy:3.2.4 or name:tag@sha256:…")
