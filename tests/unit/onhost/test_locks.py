@@ -99,28 +99,17 @@ def test_the_shell_holds_the_same_lock(path: Path) -> None:
 
 
 def test_looking_at_the_lock_never_refuses_it_to_anybody(path: Path) -> None:
-    path.touch()
-    looking = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, pathlib; from deploy.onhost.locks import status\n"
-            "print('on', flush=True)\n"
-            "while True: status(pathlib.Path(sys.argv[1]))",
-            str(path),
-        ],
+    # Looking takes a shared lock for an instant; this one is a long look.
+    look = subprocess.Popen(
+        ["sh", "-c", f"exec 9>>{path}; flock -s 9; echo looking; sleep 0.2"],
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert looking.stdout is not None
-    looking.stdout.readline()
-    try:
-        for _ in range(20):
-            with HostLock(who="me", what="deploy", path=path):
-                pass
-    finally:
-        looking.kill()
-        looking.wait()
+    assert look.stdout is not None
+    look.stdout.readline()
+    with HostLock(who="me", what="deploy", path=path):
+        assert status(path).held
+    look.wait()
 
 
 def test_a_holder_without_a_name(path: Path) -> None:

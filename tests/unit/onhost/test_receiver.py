@@ -113,6 +113,15 @@ def test_a_sender_that_hangs_up_is_no_delivery() -> None:
         assert base64.b64decode(receiver.event()["body_base64"]) == b"whole"
 
 
+def test_many_deliveries_at_one_moment_are_not_refused() -> None:
+    with listening() as receiver:
+        receiver.process.send_signal(signal.SIGSTOP)
+        waiting = [socket.create_connection(("127.0.0.1", receiver.port), timeout=0.5) for _ in range(40)]
+        receiver.process.send_signal(signal.SIGCONT)
+        for connection in waiting:
+            connection.close()
+
+
 def test_it_ends_when_its_input_closes() -> None:
     with listening() as receiver:
         receiver.stdin.close()

@@ -296,6 +296,20 @@ def test_a_webhook_of_another_kind(instance: FakeInstance, run: Run, monkeypatch
     assert "instead: BOOKING_CREATED" in report.fault.what
 
 
+def test_a_webhook_about_another_booking(
+    instance: FakeInstance, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver = instance._deliver
+
+    def confused(trigger: str, booking: Booking, metadata: dict[str, str] | None) -> None:
+        deliver(trigger, booking.model_copy(update={"uid": "another"}), metadata)
+
+    monkeypatch.setattr(instance, "_deliver", confused)
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.name, report.fault.what) == ("webhook-wrong-booking", "it is about booking another")
+
+
 def test_a_late_webhook_is_noted(
     receiver: FakeReceiver, clock: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +358,20 @@ def test_a_cancelled_booking_that_still_counts(
     report = run()
     assert report.fault is not None
     assert report.fault.name == "still-active"
+
+
+def test_a_second_booking_that_nobody_asked_for(instance: FakeInstance, run: Run) -> None:
+    def duplicate(uid: str) -> None:
+        del instance.before["cancel"]
+        made = instance.bookings[uid]
+        later = made.start + dt.timedelta(days=1)
+        instance.bookings["twin"] = made.model_copy(update={"uid": "twin", "start": later})
+
+    instance.before["cancel"] = duplicate
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.name, report.fault.what) == ("still-active", "still active: twin")
+    assert_nothing_left(instance)
 
 
 def test_a_user_without_a_schedule_keeps_none(instance: FakeInstance, run: Run) -> None:

@@ -75,8 +75,7 @@ def test_each_is_given_once_and_others_are_kept(receiver: RemoteReceiver) -> Non
     send(receiver.url, event("BOOKING_CANCELLED", "c"))
     send(receiver.url, event("BOOKING_CREATED", "a"))
     send(receiver.url, event("BOOKING_CREATED", "b"))
-    assert receiver.wait_for("BOOKING_CREATED", 5).payload["uid"] == "a"
-    assert receiver.wait_for("BOOKING_CREATED", 5).payload["uid"] == "b"
+    assert {receiver.wait_for("BOOKING_CREATED", 5).payload["uid"] for _ in range(2)} == {"a", "b"}
     with pytest.raises(NoDeliveryError, match="instead: BOOKING_CANCELLED"):
         receiver.wait_for("BOOKING_CREATED", 0.2)
     cancelled = receiver.wait_for("BOOKING_CANCELLED", 5)
