@@ -1,0 +1,26 @@
+#!/bin/sh
+# Made by calstack from templates/opt/calcom/firewall.sh.j2; what is changed here is lost at the next deploy.
+# Puts calstack's rules in place where they are missing; run as often as you like.
+set -eu
+
+ensure() { # COMMAND CHAIN RULE...: insert the rule at the chain's head unless it is there
+    command=$1 chain=$2
+    shift 2
+    "$command" -w 10 -C "$chain" "$@" 2>/dev/null || "$command" -w 10 -I "$chain" "$@"
+}
+
+protect() { # COMMAND: iptables or ip6tables
+    # A compose network that is "internal" has no way out, but its gateway is this host: without this rule the
+    # database could reach every service that listens here.
+    ensure "$1" INPUT -i br-cal-data -j DROP
+    # Only what came to a published address goes on to the containers. Engines before 28 also let neighbours
+    # of this host through that send straight to a container's own address, the inner entrance included.
+    "$1" -w 10 -N DOCKER-USER 2>/dev/null || true
+    ensure "$1" DOCKER-USER -o br-cal-front ! -i br-cal-front \
+        -m conntrack --ctstate NEW -m conntrack ! --ctstate DNAT -j DROP
+}
+
+protect iptables
+if [ -e /proc/net/if_inet6 ]; then
+    protect ip6tables
+fi
