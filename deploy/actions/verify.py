@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,8 +160,9 @@ def _told(verdict: Verdict) -> list[tuple[str, str]]:
     if not verdict.checks:
         return [(f"{verdict.host}: nothing was checked", "red")]
     lines = [(f"{verdict.host}: {len(verdict.failures)} of {verdict.checks} checks failed", "red")]
-    for failure in verdict.failures:
-        first, *rest = failure.message.splitlines()
-        lines.append((f"  {first}", "red"))
+    # One cause fails many checks; it is told once.
+    for message, times in Counter(failure.message for failure in verdict.failures).items():
+        first, *rest = message.splitlines()
+        lines.append((f"  {first}" + (f" ({times} checks)" if times > 1 else ""), "red"))
         lines += [(f"    {line}", "") for line in rest]
     return lines

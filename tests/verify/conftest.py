@@ -116,6 +116,14 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="session")
+def entrance(server: Server) -> Server:
+    """The same, for checks of the public entrance: they fail with one cause where it does not answer."""
+    if server.entrance_problem is not None:
+        raise NotSeenError(server.entrance_problem)
+    return server
+
+
+@pytest.fixture(scope="session")
 def host(server: Server) -> testinfra.host.Host:
     """testinfra's view of the host."""
     return server.host

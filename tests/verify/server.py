@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import socket
+import ssl
 import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +17,7 @@ from urllib.parse import quote
 import httpx
 import testinfra
 import testinfra.host
+from cryptography import x509
 
 from deploy.calcom.http import open_client
 from deploy.errors import InputError
@@ -72,7 +75,8 @@ class Server:
         """What was found inside: see `look.look`. Fails the check where that part could not be looked at."""
         value = self._found[part]
         if isinstance(value, dict) and "problem" in value:
-            raise NotSeenError(f"{part.replace('_', ' ')} could not be looked at: {value['problem']}")
+            # The same words whatever part it was: a reader needs the one cause once.
+            raise NotSeenError(f"not all could be looked at: {value['problem']}")
         return value
 
     def contact(self) -> None:
@@ -80,8 +84,33 @@ class Server:
         try:
             self._write_ssh_config()
             self._found = self._look()
+            self._refuse_bare_host()
         except (NotSeenError, InputError) as error:
             self.unreachable = str(error)
+
+    @cached_property
+    def entrance_problem(self) -> str | None:
+        """Why TLS with the public entrance does not come about, whatever its certificate; None if it does."""
+        try:
+            self.certificate()
+        except OSError as error:
+            ssh = self.settings.ssh
+            return (
+                f"the public entrance does not answer: no TLS for {self.settings.domain} "
+                f"with {ssh.address}:443: {error}\n"
+                "-> cd /opt/calcom && docker compose ps proxy; docker compose logs --since 15m proxy"
+            )
+        return None
+
+    def certificate(self) -> x509.Certificate:
+        """The certificate that the proxy shows for the public name, whoever signed it. Raises `OSError`."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((self.settings.ssh.address, 443), timeout=5) as connection,
+            context.wrap_socket(connection, server_hostname=self.settings.domain) as tls,
+        ):
+            return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
 
     def hang_up(self) -> None:
         """Close the connection that ssh keeps open for us."""
@@ -121,6 +150,15 @@ class Server:
             "db": images.database.for_architecture(architecture),
             "proxy": images.proxy.for_architecture(architecture),
         }
+
+    def _refuse_bare_host(self) -> None:
+        """One message instead of a failure of every check where there is nothing to check."""
+        deployed = any(file["path"] == "/opt/calcom/compose.yaml" for file in self.found("files"))
+        if not deployed and not self._found["containers"]:
+            raise NotSeenError(
+                f"nothing was deployed here\n-> calstack deploy --inventory {self.inventory.name} "
+                f"--limit {self.name}"
+            )
 
     @property
     def _ssh_config(self) -> Path:
@@ -185,7 +223,8 @@ class Server:
             )
         if code == 127:
             return (
-                f"the host has no python3: nothing was deployed here\n-> calstack deploy --limit {self.name}"
+                f"the host has no python3, so nothing was deployed here\n"
+                f"-> calstack deploy --inventory {self.inventory.name} --limit {self.name}"
             )
         return (
             f"looking at the host failed: {last}\n"

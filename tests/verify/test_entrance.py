@@ -38,57 +38,39 @@ def _ask(
         return client.request(method, str(client.base_url).rstrip("/") + path, headers=headers)
     except httpx.HTTPError as error:
         raise NotSeenError(
-            f"{method} {client.base_url}{path.lstrip('/')} got no answer: {error}\n"
+            f"{method} {str(client.base_url).rstrip('/')}{path} got no answer: {error}\n"
             "-> cd /opt/calcom && docker compose ps; docker compose logs --since 15m proxy"
         ) from None
 
 
-def _certificate(server: Server) -> x509.Certificate:
-    """The certificate that the proxy shows for the public name, whoever signed it."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    address = (server.settings.ssh.address, 443)
-    try:
-        with (
-            socket.create_connection(address, timeout=5) as connection,
-            context.wrap_socket(connection, server_hostname=server.settings.domain) as tls,
-        ):
-            return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
-    except OSError as error:
-        raise NotSeenError(
-            f"no TLS with {address[0]}:443 for {server.settings.domain}: {error}\n"
-            "-> the proxy serves this name alone: does its certificate carry it? calstack deploy"
-        ) from None
-
-
-def test_browsers_trust_the_certificate(server: Server) -> None:
-    context = ssl.create_default_context(cafile=server.authority_file)
+def test_browsers_trust_the_certificate(entrance: Server) -> None:
+    context = ssl.create_default_context(cafile=entrance.authority_file)
     problem = None
     try:
         with (
-            socket.create_connection((server.settings.ssh.address, 443), timeout=5) as connection,
-            context.wrap_socket(connection, server_hostname=server.settings.domain),
+            socket.create_connection((entrance.settings.ssh.address, 443), timeout=5) as connection,
+            context.wrap_socket(connection, server_hostname=entrance.settings.domain),
         ):
             pass
     except OSError as error:
         problem = str(error)
     whose = (
-        "the inventory's own authority" if server.authority_file else "an authority that this machine knows"
+        "the inventory's own authority" if entrance.authority_file else "an authority that this machine knows"
     )
     assert problem is None, complaint(
-        f"the certificate of {server.settings.domain} is not vouched for by {whose}: {problem}",
+        f"the certificate of {entrance.settings.domain} is not vouched for by {whose}: {problem}",
         why="browsers warn or refuse, webhooks and embeds fail without a word",
         fix="internal: calstack deploy renews it; provided: is the chain complete, in order, and in date?",
     )
 
 
-def test_the_certificate_names_the_domain(server: Server) -> None:
+def test_the_certificate_names_the_domain(entrance: Server) -> None:
     names = (
-        _certificate(server)
+        entrance.certificate()
         .extensions.get_extension_for_class(x509.SubjectAlternativeName)
         .value.get_values_for_type(x509.DNSName)
     )
-    domain = server.settings.domain
+    domain = entrance.settings.domain
     covered = domain in names or f"*.{domain.partition('.')[2]}" in names
     assert covered, complaint(
         f"the certificate is for {listed(names)}, not for {domain}",
@@ -97,8 +79,8 @@ def test_the_certificate_names_the_domain(server: Server) -> None:
     )
 
 
-def test_the_certificate_lasts(server: Server) -> None:
-    certificate = _certificate(server)
+def test_the_certificate_lasts(entrance: Server) -> None:
+    certificate = entrance.certificate()
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     # A share of the lifetime and not a number of days, since certificates of six days exist.
@@ -109,8 +91,8 @@ def test_the_certificate_lasts(server: Server) -> None:
     )
 
 
-def test_http_leads_to_https(server: Server) -> None:
-    with server.plain_client() as client:
+def test_http_leads_to_https(entrance: Server) -> None:
+    with entrance.plain_client() as client:
         answer = _ask(client, "GET", "/some/page?x=1")
     target = answer.headers.get("location", "")
     assert answer.status_code in (301, 308), complaint(
@@ -118,13 +100,13 @@ def test_http_leads_to_https(server: Server) -> None:
         why="passwords and bookings would travel in clear",
         fix="calstack deploy",
     )
-    assert target == f"{server.settings.public_url}/some/page?x=1", complaint(
+    assert target == f"{entrance.settings.public_url}/some/page?x=1", complaint(
         f"http sends people to {target!r}", why="the link that they followed is lost", fix="calstack deploy"
     )
 
 
-def test_the_app_answers_in_the_version_of_the_settings(server: Server) -> None:
-    with server.public_client() as client:
+def test_the_app_answers_in_the_version_of_the_settings(entrance: Server) -> None:
+    with entrance.public_client() as client:
         answer = _ask(client, "GET", "/api/version")
     assert answer.status_code == 200, complaint(
         f"/api/version answers {answer.status_code}",
@@ -132,15 +114,15 @@ def test_the_app_answers_in_the_version_of_the_settings(server: Server) -> None:
         fix="cd /opt/calcom && docker compose ps; docker compose logs --since 15m web",
     )
     running = answer.json()["version"]
-    assert running == server.settings.app.version, complaint(
-        f"Cal.com {running} answers, the settings say {server.settings.app.version}",
+    assert running == entrance.settings.app.version, complaint(
+        f"Cal.com {running} answers, the settings say {entrance.settings.app.version}",
         why="calstack talks to it in the way of the other version",
         fix="make app.version and images.web agree, then calstack deploy",
     )
 
 
-def test_the_sign_in_page_is_there(server: Server) -> None:
-    with server.public_client() as client:
+def test_the_sign_in_page_is_there(entrance: Server) -> None:
+    with entrance.public_client() as client:
         answer = _ask(client, "GET", "/auth/login")
     assert answer.status_code == 200, complaint(
         f"/auth/login answers {answer.status_code}, leading to {answer.headers.get('location', 'nowhere')}",
@@ -149,12 +131,12 @@ def test_the_sign_in_page_is_there(server: Server) -> None:
     )
 
 
-def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(server: Server) -> None:
+def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(entrance: Server) -> None:
     closed = list(CLOSED_ALWAYS)
-    if server.settings.app.sign_up == "closed":
+    if entrance.settings.app.sign_up == "closed":
         closed += CLOSED_WITHOUT_SIGN_UP
     passed = []
-    with server.public_client() as client:
+    with entrance.public_client() as client:
         for method, path, what in closed:
             answer = _ask(client, method, path)
             # The proxy refuses in plain text; whatever else answers is the app.
@@ -171,9 +153,9 @@ def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(server
 
 
 @pytest.mark.parametrize("header", ["X-Real-IP", "CF-Connecting-IP", "X-Forwarded-For"])
-def test_nobody_can_pretend_to_come_from_elsewhere(server: Server, header: str) -> None:
+def test_nobody_can_pretend_to_come_from_elsewhere(entrance: Server, header: str) -> None:
     forged = "192.0.2.77"  # RFC 5737: documentation only, so nobody comes from there
-    with server.public_client() as client:
+    with entrance.public_client() as client:
         answer = _ask(client, "GET", "/api/ip", {header: forged})
     assert forged not in answer.text, complaint(
         f"the app believes the client's own {header}",

@@ -44,7 +44,7 @@ def test_every_job_is_called(server: Server) -> None:
     wanted = cron_lines(disable=server.settings.jobs.disable)
     missing = [line.command for line in wanted if f"{line.schedule} root {line.command}" not in lines]
     assert not missing, complaint(
-        f"{CRON_FILE} does not call: {listed(missing)}", why=WHY, fix="calstack deploy"
+        f"{CRON_FILE} does not call: {listed(missing, at_most=3)}", why=WHY, fix="calstack deploy"
     )
 
 
