@@ -280,7 +280,7 @@ PIECES = (
 yaml_like = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(yaml_like, st.text(max_size=60)))
 @example("x: &x {y: *x}")
 @example("{" * 2000)
