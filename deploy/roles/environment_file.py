@@ -7,12 +7,15 @@ double quotes every value can be said: tried with Compose 2.26 and 5.6.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from deploy.errors import CalstackError
 
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNFIT = ("Cc", "Cs")
+"""Unicode's categories of control characters and of halves of characters."""
 _ESCAPED = re.compile(r'([\\"$])')
 
 
@@ -26,7 +29,7 @@ def environment_file(variables: Mapping[str, str], *, origin: str) -> bytes:
     for name, value in variables.items():
         if not _NAME.fullmatch(name):
             raise CalstackError(f"{name!r} is not the name of an environment variable")
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        if any(unicodedata.category(letter) in _UNFIT for letter in value):
             raise CalstackError(
                 f"the value of {name} contains a line break or another control character, "
                 "which an environment file cannot carry",

@@ -39,7 +39,7 @@ def test_everything_else_is_quoted_and_escaped(value: str, written: str) -> None
     assert lines(A=value) == [f"A={written}"]
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\r", "\0", "a\tb", "\x7f"])
+@pytest.mark.parametrize("value", ["a\nb", "a\r", "\0", "a\tb", "\x7f", "\x85", "\ud800"])
 def test_values_that_no_line_can_carry_are_refused_without_being_shown(value: str) -> None:
     with pytest.raises(CalstackError) as refusal:
         environment_file({"TOKEN": f"hush{value}"}, origin="")
@@ -58,4 +58,5 @@ def test_names_that_are_none_are_refused(name: str) -> None:
 )
 def test_one_line_a_variable_whatever_the_values(variables: dict[str, str]) -> None:
     text = environment_file(variables, origin="x").decode()
-    assert [line.partition("=")[0] for line in text.split("\n")[1:-1]] == list(variables)
+    written = text.split("\n")[1:-1]
+    assert [line.partition("=")[0] for line in written] == list(variables)
