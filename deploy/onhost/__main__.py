@@ -65,7 +65,7 @@ def _catch_up(asked: argparse.Namespace) -> int:
 
 
 def _conclude(results: Sequence[jobs.Result]) -> int:
-    """Failures go to standard error, which cron mails, and to the journal, which cron does not feed."""
+    """Failures go to standard error, for a person, and to the journal, which cron does not feed."""
     failures = [result for result in results if result.failed]
     for result in failures:
         line = f"job {result.name} failed: {result.message}"

@@ -55,7 +55,7 @@ class LockHeldError(OnhostError):
 class FileLock:
     """One lock; use it as a context manager or with `acquire` and `release`.
 
-    The file is 0600, since whoever can open a file can flock it, and is opened without following links,
+    The file is made 0600, since whoever can open a file can flock it, and is opened without following links,
     since /run/lock is writable by everybody.
     """
 
@@ -75,6 +75,7 @@ class FileLock:
         try:
             if not _flock_within(descriptor, max(self._wait_seconds, _PATIENCE_SECONDS)):
                 raise LockHeldError(self._path, _read_holder(descriptor))
+            os.fchmod(descriptor, 0o600)  # a shell may have made it, with its umask
             _write(descriptor, Holder(self._who, self._what, to_text(utc_now()), os.getpid()))
         except BaseException:
             os.close(descriptor)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from deploy.errors import CalstackError
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -51,8 +53,13 @@ class NoDeliveryError(Exception):
         self.others = others
 
 
-class ReceiverGoneError(Exception):
+class ReceiverGoneError(CalstackError):
     """The receiver ended, or never began to listen."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what, fix="run it again; does `python3 /opt/calcom/onhost.pyz receiver` start on the host?"
+        )
 
 
 class Receiver(Protocol):

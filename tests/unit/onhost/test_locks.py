@@ -140,6 +140,7 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_can_open_the_lock(path: Path) -> None:
+    path.touch(mode=0o644)
     with HostLock(who="me", what="deploy", path=path):
         assert path.stat().st_mode & 0o777 == 0o600
 
