@@ -1,0 +1,127 @@
+"""What people do on the pages themselves, in a real browser: book, and sign in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.wait import WebDriverWait
+
+from deploy.calcom.guest import Guest
+from deploy.calcom.http import open_client
+from tests.lab.conftest import DeployedLab
+
+pytestmark = [pytest.mark.browser, pytest.mark.docker]
+
+PATIENCE_SECONDS = 30
+DAY = '[data-testid="day"][data-disabled="false"]'
+TIME = '[data-testid="time"]'
+NEXT_MONTH = '[data-testid="incrementMonth"]'
+CONFIRM = '[data-testid="confirm-book-button"]'
+SUCCESS = '[data-testid="success-page"]'
+
+
+def seen(browser: WebDriver, selector: str) -> WebElement:
+    """The first element of that kind that can be clicked, waited for."""
+    try:
+        return WebDriverWait(browser, PATIENCE_SECONDS).until(
+            expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, selector))
+        )
+    except TimeoutException:
+        text = browser.find_element(By.TAG_NAME, "body").text[:500]
+        pytest.fail(f"{browser.current_url} shows no {selector}, but:\n{text}")
+
+
+def choose_a_day(browser: WebDriver) -> None:
+    """The last free day of the month that is shown, or of the next where this one has none left."""
+    seen(browser, '[data-testid="day"]')
+    if not browser.find_elements(By.CSS_SELECTOR, DAY):
+        seen(browser, NEXT_MONTH).click()
+    seen(browser, DAY)
+    browser.find_elements(By.CSS_SELECTOR, DAY)[-1].click()
+
+
+@pytest.fixture
+def guest_email(instance: DeployedLab) -> Iterator[str]:
+    """The address of a guest who was never here; what it booked is cancelled afterwards."""
+    email = f"browser-{uuid.uuid4().hex[:8]}@example.com"
+    yield email
+    with open_client(instance.url, ca_file=instance.ca_file, connect_to=(instance.address, 443)) as client:
+        for row in bookings_of(instance, email):
+            Guest(client).cancel(row.split("|")[0], "the browser test is over")
+
+
+def bookings_of(instance: DeployedLab, email: str) -> list[str]:
+    """`uid|status|name` of each booking of that guest that still stands."""
+    joined = r"\"Booking\" b join \"Attendee\" a on a.\"bookingId\" = b.id"
+    where = f"a.email = '{email}' and b.status = 'accepted'"
+    return instance.sql(f"select b.uid, b.status, a.name from {joined} where {where}")  # noqa: S608
+
+
+def test_a_guest_books_on_the_booking_page(
+    browser: WebDriver, instance: DeployedLab, guest_email: str
+) -> None:
+    browser.get(instance.url + instance.guest_page)
+    choose_a_day(browser)
+    seen(browser, TIME).click()
+    seen(browser, '[name="name"]').send_keys("Grace Guest")
+    seen(browser, '[name="email"]').send_keys(guest_email)
+    seen(browser, CONFIRM).click()
+
+    seen(browser, SUCCESS)
+    (row,) = bookings_of(instance, guest_email)
+    uid, status, name = row.split("|")
+    assert (status, name) == ("accepted", "Grace Guest")
+    assert uid in browser.current_url
+
+
+def test_a_time_that_was_booked_is_no_longer_offered(
+    browser: WebDriver, instance: DeployedLab, guest_email: str
+) -> None:
+    def book() -> str:
+        browser.get(instance.url + instance.guest_page)
+        choose_a_day(browser)
+        time = seen(browser, TIME)
+        label = str(time.get_attribute("data-time") or time.text)
+        time.click()
+        seen(browser, '[name="name"]').send_keys("Grace Guest")
+        seen(browser, '[name="email"]').send_keys(guest_email)
+        seen(browser, CONFIRM).click()
+        seen(browser, SUCCESS)
+        return label
+
+    assert book() != book()
+
+
+def test_the_administrator_signs_in(browser: WebDriver, instance: DeployedLab) -> None:
+    browser.get(f"{instance.url}/auth/login")
+    seen(browser, '[name="email"]').send_keys(instance.admin_email)
+    seen(browser, '[name="password"]').send_keys(instance.admin_password)
+    seen(browser, '[type="submit"]').click()
+    WebDriverWait(browser, PATIENCE_SECONDS).until(
+        expected_conditions.none_of(expected_conditions.url_contains("/auth/login"))
+    )
+    cookie = browser.get_cookie("__Secure-next-auth.session-token")
+    assert cookie is not None, f"signing in led to {browser.current_url} without a session"
+    assert cookie["secure"]
+    assert cookie["httpOnly"]
+    browser.get(f"{instance.url}/api/auth/session")
+    assert instance.admin_email in browser.find_element(By.TAG_NAME, "body").text
+
+
+def test_a_wrong_password_lets_nobody_in(browser: WebDriver, instance: DeployedLab) -> None:
+    browser.get(f"{instance.url}/auth/login")
+    seen(browser, '[name="email"]').send_keys(instance.admin_email)
+    seen(browser, '[name="password"]').send_keys("not the password 1A")
+    button = seen(browser, '[type="submit"]')
+    button.click()
+    WebDriverWait(browser, PATIENCE_SECONDS).until(expected_conditions.staleness_of(button))
+    browser.get(f"{instance.url}/api/auth/session")
+    assert browser.get_cookie("__Secure-next-auth.session-token") is None
+    assert instance.admin_email not in browser.find_element(By.TAG_NAME, "body").text
