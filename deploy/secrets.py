@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets as randomness
+import shlex
 import string
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from deploy.errors import CalstackError, InputError
 from deploy.masker import Masker
 from deploy.settings.app_variables import Placeholder
 from deploy.settings.inventory import Inventory
+from deploy.settings.load import INVENTORIES
 from deploy.settings.rules import secret_name
 from deploy.settings.secret_references import secret_references
 
@@ -332,7 +334,9 @@ class SecretStore:
                 self.masker.register(entry["value"])
 
     def _command(self, verb: str, name: str) -> str:
-        return f"calstack secrets {verb} {name} --inventory {self.inventory.name}"
+        beside = self.inventory.path.parent == INVENTORIES
+        named = self.inventory.name if beside else shlex.quote(str(self.inventory.path))
+        return f"calstack secrets {verb} {name} --inventory {named}"
 
     def _read(self) -> Content:
         file = self.inventory.secrets_file
