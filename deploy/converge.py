@@ -54,26 +54,24 @@ class Connection:
     @property
     def names(self) -> list[str]:
         """Names of the hosts that are connected, in the inventory's order."""
-        return [host.name for host in self._hosts]
-
-    @property
-    def _hosts(self) -> list[Any]:
-        return [host for host in self._state.inventory if host in self._state.active_hosts]
+        return [host.name for host in self._state.inventory if host in self._state.active_hosts]
 
     def remote(self, name: str) -> Remote:
         """The connection to one host."""
-        return Remote.of(self._state.inventory.get_host(name))
+        return Remote.of(self._host(name))
+
+    def _host(self, name: str) -> Any:
+        return self._state.inventory.get_host(name)
 
     def converge(self, names: Sequence[str], report: Report) -> list[Outcome]:
         """Run the deploys until each of these hosts matches its description, every host at its own pace."""
-        hosts = [host for host in self._hosts if host.name in names]
         with ctx_state.use(self._state), ctx_inventory.use(self._state.inventory):
             self._state.set_stage(StateStage.Prepare)
-            outcomes = _at_once(self._prepare, hosts)
+            outcomes = _at_once(self._prepare, names)
             self._state.set_stage(StateStage.Execute)
             self._state.is_executing = True
-            prepared = [host for host in hosts if outcomes[host.name].failure is None]
-            outcomes |= _at_once(lambda host: self._run(host, report), prepared)
+            prepared = [name for name in names if outcomes[name].failure is None]
+            outcomes |= _at_once(lambda name: self._run(name, report), prepared)
             self._state.is_executing = False
         return list(outcomes.values())
 
@@ -88,50 +86,55 @@ class Connection:
             except CalstackError as error:
                 return error
 
-        jobs = {name: gevent.spawn(guarded, name) for name in names}
-        return {name: job.get() for name, job in jobs.items()}
+        return _at_once(guarded, names)
 
-    def _prepare(self, host: Any) -> Outcome:
-        outcome = Outcome(host.name)
-        with ctx_host.use(host):
+    def _prepare(self, name: str) -> Outcome:
+        outcome = Outcome(name)
+        with ctx_host.use(self._host(name)):
             try:
                 site()
             except (CalstackError, PyinfraError) as error:
                 outcome.failure = str(error)
         return outcome
 
-    def _run(self, host: Any, report: Report) -> Outcome:
-        outcome = Outcome(host.name)
+    def _run(self, name: str, report: Report) -> Outcome:
+        outcome = Outcome(name)
+        host = self._host(name)
         started = time.monotonic()
         for operation in host.op_hash_order:
-            name = ", ".join(sorted(self._state.get_op_meta(operation).names))
-            report(host.name, name)
-            outcome.failure = self._run_operation(host, operation, name)
+            title = ", ".join(sorted(self._state.get_op_meta(operation).names))
+            report(name, title)
+            outcome.failure = self._run_operation(host, operation, title)
             if outcome.failure is not None:
                 break
             if self._state.ops[host][operation].operation_meta.did_change():
-                outcome.changed.append(name)
+                outcome.changed.append(title)
         outcome.seconds = time.monotonic() - started
         return outcome
 
-    def _run_operation(self, host: Any, operation: str, name: str) -> str | None:
+    def _run_operation(self, host: Any, operation: str, title: str) -> str | None:
         host.calstack_failure = None
         with ctx_host.use(host):
             try:
                 if run_host_op(self._state, host, operation):
                     return None
             except (CalstackError, PyinfraError, OSError) as error:
-                return f"{name}: {error}"
+                return f"{title}: {error}"
         if host.calstack_failure is not None:
-            return f"{name}: {host.calstack_failure}"
+            return f"{title}: {host.calstack_failure}"
         meta = self._state.ops[host][operation].operation_meta
         said = (meta.stderr or meta.stdout).strip() if meta.is_complete() else ""
-        return f"{name}: " + ("\n".join(said.splitlines()[-15:]) or "failed without a word")
+        return f"{title}: " + ("\n".join(said.splitlines()[-15:]) or "failed without a word")
 
 
-def _at_once(act: Callable[[Any], Outcome], hosts: Sequence[Any]) -> dict[str, Outcome]:
-    jobs = {host.name: gevent.spawn(act, host) for host in hosts}
-    return {name: job.get() for name, job in jobs.items()}
+def _at_once(act: Callable[[str], Result], names: Sequence[str]) -> dict[str, Result]:
+    jobs = {name: gevent.spawn(act, name) for name in names}
+    try:
+        return {name: job.get() for name, job in jobs.items()}
+    except BaseException:
+        # Ctrl-C reaches this greenlet alone: the others are ended here, so that they clean up behind them.
+        gevent.killall(list(jobs.values()), block=True)
+        raise
 
 
 @contextmanager

@@ -166,7 +166,7 @@ class Remote:
     def sql(self, query: str) -> list[list[str]]:
         """Rows that a query on the instance's database answers with, each a list of its columns as text.
 
-        The query travels on standard input. Raises `CalstackError` where the database does not run or refuses.
+        It travels on standard input. Raises `CalstackError` where the database does not run or refuses it.
         """
         return [line.split("|") for line in self.run(PSQL, stdin=query.encode()).text.splitlines()]
 
@@ -218,8 +218,9 @@ class Remote:
             }
         )
         script = (
-            f"exec 9<>{HOST_LOCK} || exit 1\n"
-            f"flock -n 9 || {{ cat {HOST_LOCK}; exit {_LOCK_REFUSED}; }}\n"
+            f"umask 077; exec 9<>{HOST_LOCK} || exit 1\n"
+            # A look at the lock takes it for an instant (onhost's `lock status`): not refused for that.
+            f"flock -w 1 9 || {{ cat {HOST_LOCK}; exit {_LOCK_REFUSED}; }}\n"
             f"read -r note; printf '%s\\n' \"$note\" >{HOST_LOCK}\n"
             f"echo held; cat >/dev/null; : >{HOST_LOCK}"
         )

@@ -1,0 +1,86 @@
+"""Bootstrap against a host whose database answers from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.actions.bootstrap import bootstrap
+from deploy.actions.instance import Instance
+from deploy.errors import CalstackError
+from deploy.secrets import placeholders
+from deploy.settings.inventory import Inventory
+from deploy.settings.load import load_inventory
+
+
+@dataclass
+class FakeRemote:
+    """A host whose users table is a list, and whose app is a handler."""
+
+    users: list[tuple[int, str, str]]
+    onboarded: bool = False
+    sign_up_closed: bool = False
+    queries: list[str] = field(default_factory=list)
+
+    def sql(self, query: str) -> list[list[str]]:
+        self.queries.append(query)
+        if query.startswith("select id, email"):
+            return [[str(number), email] for number, email, _ in self.users if f"'{email}'" in query]
+        if query.startswith("select email"):
+            return [[email] for _, email, role in self.users if role == "ADMIN"]
+        if query.startswith("update users"):
+            changed, self.onboarded = not self.onboarded, True
+            return [["1"]] if changed else []
+        changed, self.sign_up_closed = not self.sign_up_closed, True
+        return [["disable-signup"]] if changed else []
+
+
+class FakeInstance(Instance):
+    """An instance whose inner entrance is a function."""
+
+    @contextmanager
+    def inner_entrance(self) -> Iterator[httpx.Client]:
+        remote: Any = self.remote
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/api/version":
+                return httpx.Response(200, json={"version": "6.2.0"})
+            if remote.users:
+                return httpx.Response(400, json={"message": "No setup needed."})
+            remote.users.append((1, self.settings.admin.email, "ADMIN"))
+            return httpx.Response(200, json={"message": "First admin user created successfully."})
+
+        with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://inner") as client:
+            yield client
+
+
+@pytest.fixture
+def inventory() -> Inventory:
+    return load_inventory("lab")
+
+
+def instance(inventory: Inventory, remote: FakeRemote) -> FakeInstance:
+    fake: Any = remote
+    return FakeInstance("cal1", inventory, inventory.hosts["cal1"], placeholders("cal1"), fake)
+
+
+def test_an_empty_instance_gets_its_administrator_once(inventory: Inventory) -> None:
+    remote = FakeRemote(users=[])
+    assert bootstrap(instance(inventory, remote)) == [
+        "administrator admin@cal1.calstack.test made",
+        "onboarding finished",
+        "sign-up closed",
+    ]
+    assert bootstrap(instance(inventory, remote)) == []
+
+
+def test_a_stranger_who_was_first_is_named(inventory: Inventory) -> None:
+    remote = FakeRemote(users=[(1, "mallory@example.test", "ADMIN")])
+    with pytest.raises(CalstackError, match="set up by somebody else: its administrators are mallory@"):
+        bootstrap(instance(inventory, remote))
+    assert not remote.onboarded, "nothing of theirs is touched"
