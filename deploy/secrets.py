@@ -478,6 +478,8 @@ def _refuse_unfit(name: str, value: str, there: str | None) -> None:
             "admin_password needs 15 characters at least, a digit, a small and a capital letter, and no "
             "space at its ends; Cal.com refuses less"
         )
+    if name == "database_password" and not (value.isascii() and value.isalnum()):
+        raise InputError("database_password may hold letters and digits alone: it stands in a URL")
     if name != "admin_password" and not set(value) <= set(string.printable) - set(string.whitespace):
         raise InputError(f"{name} may hold printable ASCII characters alone")
 

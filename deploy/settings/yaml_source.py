@@ -126,7 +126,7 @@ class _Reader:
         if depth > _DEEPEST or self._values > _MOST_VALUES:
             # An alias inside its own anchor never ends, and a few nested aliases unfold to billions.
             raise _UnreadableError(
-                Problem(self.shown, line, key, "unfolds to too much; write it without aliases")
+                Problem(self.shown, line, key[:40], "unfolds to too much; write it without aliases")
             )
         if isinstance(node, MappingNode):
             return Located(self._mapping(node, key, depth), self.shown, line)

@@ -185,6 +185,7 @@ def test_placeholders_need_no_store(inventory: Inventory) -> None:
         ("admin_password", "short", "cal1", "15 characters"),
         ("encryption_key", "x" * 31, "cal1", "exactly 32"),
         ("encryption_key", "ü" * 32, "cal1", "exactly 32"),
+        ("database_password", "p@ss/word", "cal1", "letters and digits alone"),
         ("nextauth_secret", "with blank", "cal1", "printable ASCII"),
     ],
 )
