@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def read_identity(path: Path) -> Identity | None:
     """
     try:
         mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise InputError("the identity is not a file", where=str(path), fix=f"set {VARIABLE} to the file")
         if mode & 0o077:
             raise InputError(
                 f"others can read the identity (mode {mode & 0o777:04o})",

@@ -178,12 +178,18 @@ class Content:
         return names
 
 
+_maskers: dict[Path, Masker] = {}
+"""One for each inventory: what any store of this process reads or makes must be masked in all its output."""
+
+
 class SecretStore:
-    """The secrets of one inventory. Every value that it reads or makes is known to its `masker`."""
+    """The secrets of one inventory. Every value that it reads or makes is known to its `masker`, which all
+    stores of the inventory in this process share.
+    """
 
     def __init__(self, inventory: Inventory, tell: Callable[[str], None]) -> None:
         self.inventory = inventory
-        self.masker = Masker()
+        self.masker = _maskers.setdefault(inventory.path, Masker())
         self._tell = tell
         self._identity: Identity | None = None
         self.content = Content(_empty())

@@ -310,6 +310,11 @@ def test_an_identity_that_others_can_read(inventory: Inventory, identity: Path, 
     assert f"chmod 600 {identity}" in told(lambda: SecretStore.open(inventory))
 
 
+def test_a_folder_in_place_of_the_identity(inventory: Inventory, identity: Path) -> None:
+    identity.mkdir(parents=True)
+    assert "is not a file" in told(lambda: SecretStore.open(inventory))
+
+
 def test_an_identity_inside_the_repository(inventory: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALSTACK_IDENTITY", str(inventory.path / "identity.txt"))
     assert "inside the repository" in told(lambda: SecretStore.open(inventory))
@@ -414,6 +419,12 @@ def test_every_value_is_masked_wherever_it_comes_from(inventory: Inventory) -> N
     assert secrets.database_password not in fresh.masker.mask(
         f"postgresql://c:{secrets.database_password}@db"
     )
+
+
+def test_a_value_that_another_store_makes_is_masked_too(inventory: Inventory) -> None:
+    mask = SecretStore.open(inventory).masker.mask  # what the console holds, before any secret is there
+    made = SecretStore.open(inventory).host("cal1").admin_password
+    assert mask(f"password: {made}") == "password: ***"
 
 
 @pytest.mark.parametrize(
