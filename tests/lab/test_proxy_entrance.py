@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import docker
 import pytest
@@ -287,6 +288,9 @@ def spellings(path: str) -> dict[str, str]:
         "broken encoding, once decoded": f"{path}%25zz",
         "data route": f"/_next/data/build{path}.json",
         "other form": f"{path}.json",
+        "image": f"/_next/image?url={path}&w=64&q=75",
+        "image, encoded": f"/_next/image?w=64&q=75&url={quote(path, safe='')}",
+        "image, two slashes": f"/_next/%69mage?url=//{path[1:].replace('/', '//')}&w=64",
         "in full": f"https://{DOMAIN}{path}",
         "in full, two slashes": f"https://{DOMAIN}/{path}",
         "in full, other host": f"https://elsewhere.test{path}",
@@ -364,6 +368,8 @@ def test_closed_path_is_open_at_the_inner_entrance(entrance: Entrance, path: str
         "/_next/static/chunks/app/(use-page-wrapper)/auth/setup/page-1a2b.js",
         "/_next/static/chunks/app/%5Buser%5D/%5Btype%5D/page-1a2b.js",
         "/_next/static/chunks/pages/signup-1a2b.js",
+        "/_next/image?url=%2Fapi%2Favatar%2Fabc.png&w=64&q=75",
+        "/_next/image",
         "/embed/embed.js",
     ],
 )
