@@ -5,7 +5,6 @@ What belongs to the lab carries its labels; nothing else is touched.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from docker.errors import APIError, NotFound
 
 from deploy.lab import engine
 from deploy.lab.build_lock import build_lock
-from deploy.lab.lab import IMAGE_LABEL, INVENTORY_LABEL, REPOSITORY, Lab, Report, cache_folder
+from deploy.lab.lab import IMAGE_LABEL, INVENTORY_LABEL, REPOSITORY, Lab, Report, cache_folder, remove_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,8 +31,7 @@ def down(inventory_path: Path, report: Report, *, everything: bool = False) -> N
         if client is not None:
             _remove_lab(client, str(lab.inventory), report)
             _remove_leftovers_of_builds(client)
-        if lab.state.is_dir():
-            shutil.rmtree(lab.state)
+        remove_folder(lab.state)
     if everything:
         _remove_shared(client, report)
 
@@ -45,7 +43,7 @@ def _remove_shared(client: DockerClient | None, report: Report) -> None:
                 _remove_lab(client, inventory, report)
         _remove_images(client, report)
     if cache_folder().is_dir():
-        shutil.rmtree(cache_folder())
+        remove_folder(cache_folder())
         report("removed the lab's caches")
     if client is None or engine.own_engine_pid() is None:
         return

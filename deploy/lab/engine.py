@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -90,7 +91,7 @@ def stop_own_engine() -> bool:
         if time.monotonic() > end:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
-    PID_FILE.unlink(missing_ok=True)
+    shutil.rmtree(PID_FILE.parent)
     return True
 
 
@@ -190,8 +191,8 @@ def _wait(started: subprocess.Popen[bytes] | None) -> docker.DockerClient:
 
 def _not_started(log: str, where: str) -> CalstackError:
     """The error for an engine that does not start, with what its log means where that is known."""
-    faults = [line for line in log.splitlines() if "failed" in line.lower() or "error" in line.lower()]
-    last = "\n".join((faults or log.splitlines())[-3:])
+    lines = log.splitlines()
+    last = "\n".join([line for line in lines if line.startswith("failed to start daemon")] or lines[-3:])
     meanings = [meaning for pattern, meaning in _KERNEL_FAULTS if re.search(pattern, last, re.IGNORECASE)]
     reason = f"; this machine cannot run one: {meanings[0]}" if meanings else ""
     return CalstackError(

@@ -23,7 +23,7 @@ from docker.errors import BuildError, ImageNotFound
 from deploy.errors import CalstackError
 from deploy.lab import engine, roots
 from deploy.lab.build_lock import build_lock
-from deploy.lab.lab import REPOSITORY, Report, cache_folder
+from deploy.lab.lab import REPOSITORY, Report, cache_folder, remove_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -214,7 +214,7 @@ def _python_site(client: DockerClient, requirements: Path) -> Path:
     if site.is_dir():
         return site
     partial = site.with_suffix(".partial")
-    subprocess.run(["rm", "-rf", partial], check=True)
+    remove_folder(partial)
     done = subprocess.run(
         [
             sys.executable,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from docker.errors import DockerException, ImageNotFound
 from deploy.errors import CalstackError
 from deploy.lab import apt_sources, distribution
 from deploy.lab.build_lock import build_lock
-from deploy.lab.lab import IMAGE_LABEL, REPOSITORY, Report, cache_folder
+from deploy.lab.lab import IMAGE_LABEL, REPOSITORY, Report, cache_folder, remove_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,6 +30,14 @@ IMAGE_FILES = Path(__file__).parent / "image_files"
 
 # Extraction is bound by fsync otherwise; a root that a power cut damaged is simply built again.
 _OPTIONS = ("--variant=minbase", "--dpkgopt=force-unsafe-io", '--aptopt=APT::Install-Recommends "false"')
+
+
+# If we are killed, the kernel ends all that runs for us, and undoes its mounts: mmdebstrap binds this
+# machine's /dev and /proc into the root that it makes. Other users than root get that from mmdebstrap itself.
+_CONFINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,7 @@ def _exists(client: DockerClient, root: Root) -> bool:
 
 def _build(client: DockerClient, root: Root) -> None:
     folder = cache_folder() / "tmp" / root.name
-    # What a killed build left; never beyond the file system, should anything still be mounted in there.
-    subprocess.run(["rm", "-rf", "--one-file-system", folder], check=False, stderr=subprocess.DEVNULL)
+    remove_folder(folder)  # what a killed build left
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.with_suffix(".log")
     with log.open("wb") as errors:
@@ -138,7 +146,7 @@ def _build(client: DockerClient, root: Root) -> None:
         try:
             answer = client.api.import_image_from_stream(building.stdout, changes=root.changes)
         except DockerException as error:
-            building.terminate()
+            building.kill()
             answer = str(error)
         finally:
             code = building.wait()
@@ -158,8 +166,7 @@ def _build(client: DockerClient, root: Root) -> None:
 
 def _command(root: Root) -> list[str]:
     mirror = apt_sources.machine_mirror()
-    # If we are killed, mmdebstrap is told to end, and cleans up, instead of building for nobody.
-    command = ["setpriv", "--pdeathsig", "TERM", "mmdebstrap", *_OPTIONS]
+    command = [*_CONFINED, "mmdebstrap", *_OPTIONS] if os.geteuid() == 0 else ["mmdebstrap", *_OPTIONS]
     command += [f"--aptopt={option.rstrip(';')}" for option in apt_sources.access_options()]
     prepare, finish = root.scripts
     command += [f"--essential-hook={_hook(prepare)}"] if prepare else []
