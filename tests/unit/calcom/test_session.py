@@ -114,6 +114,11 @@ class TestPassword:
             Login(status, url).sign_in()
         assert type(caught.value) is kind
 
+    def test_a_dropped_sign_in_says_that_the_cookie_was_lost(self) -> None:
+        login = Login(200, "https://c.test/api/auth/signin?csrf=true", (self.SESSION,))
+        with pytest.raises(errors.SignInFailed, match="CSRF cookie"):
+            login.sign_in()
+
     def test_no_json(self) -> None:
         http = httpx.Client(
             base_url="http://x.test", transport=httpx.MockTransport(lambda _: httpx.Response(200, text="hi"))

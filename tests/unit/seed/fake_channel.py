@@ -128,7 +128,8 @@ class FakeChannel:
         return self._set_event_type(bare.id, fields)
 
     def update_event_type(self, event_type_id: int, fields: EventTypeFields) -> EventType:
-        self.writes.append(f"update event type {self.event_types[event_type_id].slug}")
+        named = ", ".join(sorted(fields.model_fields_set))
+        self.writes.append(f"update event type {self.event_types[event_type_id].slug}: {named}")
         return self._set_event_type(event_type_id, fields)
 
     def delete_event_type(self, event_type_id: int) -> None:

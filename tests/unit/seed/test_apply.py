@@ -58,7 +58,7 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
     assert run(tmp_path, channel, FULL.replace("Main street 1", "Main street 2")) == (
         "0 created, 1 updated, 5 as declared"
     )
-    assert channel.writes == ["update event type consultation"]
+    assert channel.writes == ["update event type consultation: locations"]
 
 
 def test_a_bare_event_type_of_a_broken_run_is_completed_by_the_next(tmp_path: Path) -> None:

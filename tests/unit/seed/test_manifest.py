@@ -72,6 +72,10 @@ class TestSound:
         loaded = load_manifest(REPOSITORY / "inventories" / inventory / "seed.yaml", lambda name: name)
         assert loaded.event_types
 
+    def test_ranges_may_touch(self, tmp_path: Path) -> None:
+        overrides = manifest(tmp_path, FULL.replace("[10:00-12:00]", "[09:00-12:00, 12:00-13:00]"))
+        assert overrides.schedules[0].fields.overrides
+
 
 class TestRefused:
     def test_all_at_once_with_file_and_line(self, tmp_path: Path) -> None:
@@ -232,6 +236,26 @@ class TestRefused:
             load_manifest(tmp_path / "none.yaml", SECRETS.__getitem__)
 
 
+KEYS = [
+    "name",
+    "time_zone",
+    "availability",
+    "days",
+    "times",
+    "slug",
+    "title",
+    "locations",
+    "type",
+    "length_minutes",
+    "seats",
+    "url",
+    "triggers",
+    "secret",
+    "event_type",
+    "schedule",
+    "color",
+]
+
 YAML_VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -241,9 +265,7 @@ YAML_VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["name", "time_zone", "availability", "days", "times", "slug", "title", "locations", "type", "length_minutes", "seats", "url", "triggers", "secret", "event_type", "schedule", "color"]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )
