@@ -1,0 +1,1 @@
+"""What an instance does with its rows, whatever the way it is asked."""

@@ -1,0 +1,1 @@
+"""How the web app speaks: its pages, its HTTP endpoints and its tRPC procedures."""
