@@ -236,8 +236,9 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, dt.date | TimeRange | int):
         return str(value)
     if isinstance(value, BaseModel):
-        given = ((name, item) for name, item in value if item is not None)
-        return " ".join(f"{name}={_plain_text(item)}" for name, item in given)
+        fields = type(value).model_fields
+        told = ((name, item) for name, item in value if item != fields[name].default)
+        return " ".join(f"{name}={_plain_text(item)}" for name, item in told)
     if isinstance(value, Mapping):
         return "; ".join(f"{key} {_plain_text(item)}" for key, item in value.items()) or "none"
     return ", ".join(_plain_text(item) for item in value) or "none"
