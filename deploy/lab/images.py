@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +18,7 @@ from typing import TYPE_CHECKING
 from docker.errors import BuildError, ImageNotFound
 
 from deploy.errors import CalstackError
-from deploy.lab import engine, roots
+from deploy.lab import engine, pip, roots
 from deploy.lab.build_lock import build_lock
 from deploy.lab.lab import REPOSITORY, Report, cache_folder, remove_folder
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _STANDIN = _HERE / "standin"
 _PYTHON = "3.13"
-_ARCHITECTURES = {"x86_64": "manylinux_2_28_x86_64", "aarch64": "manylinux_2_28_aarch64"}
+_ARCHITECTURES = ("x86_64", "aarch64")
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _tree(folder: Path, prefix: str) -> Iterator[Entry]:
 POSTGRES = Service("postgres", "17", lambda: _own_files("postgres"))
 HAPROXY = Service("haproxy", "3.0", lambda: _own_files("haproxy"))
 CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
-SERVICES = (POSTGRES, HAPROXY, *((CALCOM,) if (_STANDIN / "requirements.txt").is_file() else ()))
+SERVICES = (POSTGRES, HAPROXY, CALCOM)
 
 
 def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str]:
@@ -203,8 +200,7 @@ def _context(entries: list[Entry]) -> bytes:
 def _python_site(client: DockerClient, requirements: Path) -> Path:
     """A folder with the hashed requirements, installed for the image's Python rather than this machine's."""
     architecture = str(client.info()["Architecture"])
-    platform = _ARCHITECTURES.get(architecture)
-    if platform is None:
+    if architecture not in _ARCHITECTURES:
         raise CalstackError(
             f"the engine runs on {architecture}; the lab's images exist for {', '.join(_ARCHITECTURES)}",
             fix="use a machine of one of these kinds, or real servers: make deploy INVENTORY=name",
@@ -215,38 +211,7 @@ def _python_site(client: DockerClient, requirements: Path) -> Path:
         return site
     partial = site.with_suffix(".partial")
     remove_folder(partial)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--no-deps",
-            "--no-compile",
-            "--target",
-            partial,
-            "--python-version",
-            _PYTHON,
-            "--implementation",
-            "cp",
-            "--platform",
-            platform,
-            "--only-binary=:all:",
-            "--requirement",
-            requirements,
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-    if done.returncode != 0:
-        raise CalstackError(
-            f"pip could not fetch the stand-in's packages:\n{done.stderr[-1500:]}",
-            fix="look whether pip reaches its package index from this machine",
-        )
+    what = "the stand-in's packages"
+    pip.fetch("install", requirements, partial, architecture=architecture, python=_PYTHON, what=what)
     partial.rename(site)
     return site

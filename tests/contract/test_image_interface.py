@@ -46,6 +46,11 @@ def haproxy(client: docker.DockerClient) -> str:
     return given or images.ensure_service_image(client, images.HAPROXY)
 
 
+@pytest.fixture(scope="module")
+def calcom(client: docker.DockerClient) -> str:
+    return images.ensure_service_image(client, images.CALCOM)
+
+
 @pytest.fixture
 def volume(client: docker.DockerClient) -> Iterator[str]:
     made = client.volumes.create(f"calstack-test-{uuid.uuid4().hex[:8]}")
@@ -334,3 +339,26 @@ def test_haproxy_checks_a_file(start: Start, haproxy: str, configuration: Path, 
     bad = proxy(start, haproxy, configuration, *words, "-f", "/usr/local/etc/haproxy/haproxy.cfg")
     assert ended(bad) == 1
     assert "unknown keyword" in bad.logs().decode()
+
+
+# --- the stand-in for Cal.com's web image
+
+
+def test_the_stand_in_describes_itself_as_the_official_web_image_does(
+    client: docker.DockerClient, calcom: str
+) -> None:
+    config = client.images.get(calcom).attrs["Config"]
+    environment = dict(line.split("=", 1) for line in config["Env"])
+    assert config["WorkingDir"] == "/calcom"
+    assert config["Cmd"] == ["/calcom/scripts/start.sh"]
+    assert config["User"] == ""
+    assert "3000/tcp" in config["ExposedPorts"]
+    assert environment["BUILT_NEXT_PUBLIC_WEBAPP_URL"] == "http://localhost:3000"
+    assert environment["NODE_ENV"] == "production"
+
+
+def test_the_stand_in_has_the_commands_that_a_deploy_calls(start: Start, calcom: str) -> None:
+    options = {name: value for name, value in HARDENED.items() if name != "read_only"}
+    container = start(calcom, "sleep", "60", **options)
+    for command in ("wget", "npx", "yarn", "/calcom/scripts/start.sh"):
+        assert said(container, "sh", "-c", f"command -v {command}").endswith(command)
