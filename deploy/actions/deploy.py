@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.actions.bootstrap import bootstrap
+from deploy.actions.jobs import catch_up_jobs
 from deploy.actions.opening import Opened
 from deploy.actions.seed import seed
 from deploy.actions.smoke import smoke
@@ -72,11 +73,13 @@ def deploy(opened: Opened, report: Report) -> list[DeployResult]:
 
 
 def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
-    """What follows on a converged host: its first administrator, its contents, a booking."""
+    """What follows on a converged host: its first administrator, its jobs, its contents, a booking."""
     instance = opened.instance(result.host)
     try:
         with _stage(result, "bootstrap", report):
             result.changed += bootstrap(instance)
+        with _stage(result, "jobs", report):
+            result.changed += catch_up_jobs(instance)
         with _stage(result, "seed", report):
             result.changed += seed(instance).changes
         with _stage(result, "smoke test", report):

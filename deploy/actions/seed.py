@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.actions.instance import Instance
-from deploy.calcom.errors import CalcomError
-from deploy.errors import CalstackError, InputError
+from deploy.errors import InputError
 from deploy.seed.apply import Applied, apply
 from deploy.seed.manifest import load_manifest
 from deploy.seed.plan import Plan, make_plan
@@ -47,9 +46,6 @@ def seed(
     A webhook's secret that nobody has stored yet is made and kept with the host's secrets.
     """
     manifest = load_manifest(instance.inventory.seed_file, instance.secrets.resolve_or_make)
-    try:
-        with instance.channel() as channel:
-            plan = make_plan(manifest, channel)
-            return SeedResult(plan, None if plan_only else apply(plan, channel, report))
-    except CalcomError as error:
-        raise CalstackError(str(error), where=instance.name) from error
+    with instance.channel() as channel:
+        plan = make_plan(manifest, channel)
+        return SeedResult(plan, None if plan_only else apply(plan, channel, report))

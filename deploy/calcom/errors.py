@@ -11,21 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from deploy.errors import CalstackError
 
-class CalcomError(Exception):
+
+class CalcomError(CalstackError):
     """Anything that this package raises on purpose."""
-
-    exit_code = 1
-
-    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.fix = fix
-
-    def __str__(self) -> str:
-        message = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{message}\n  -> {self.fix}" if self.fix else message
 
 
 class NoAnswer(CalcomError):

@@ -10,7 +10,7 @@ from functools import partial
 
 from deploy.calcom import signatures
 from deploy.calcom.channel import Channel
-from deploy.calcom.errors import CalcomError, SlotTaken
+from deploy.calcom.errors import SlotTaken
 from deploy.calcom.guest import BookingRequest
 from deploy.calcom.models import Booking, PublicEvent, User
 from deploy.errors import CalstackError
@@ -251,7 +251,7 @@ class Journey:
     def _attempt(self, what: str, how: Callable[[], None]) -> None:
         try:
             how()
-        except (CalcomError, CalstackError) as error:
+        except CalstackError as error:
             self._left_behind.append(f"{what} ({error.what})")
 
     def _remove_rows(self, remove: RemoveCancelledBookings) -> None:

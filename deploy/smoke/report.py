@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from deploy.calcom.errors import CalcomError
 from deploy.errors import CalstackError
 from deploy.smoke.clock import Clock
-from deploy.smoke.deliveries import NoDeliveryError, ReceiverGoneError
+from deploy.smoke.deliveries import NoDeliveryError
 from deploy.smoke.faults import CheckError, Fault, diagnose
 
 Progress = Callable[[str], None]
@@ -147,7 +146,7 @@ class Steps:
             taken = self.clock.monotonic() - begun
             if taken > limit_seconds:
                 raise CheckError("too-slow", f"it took {taken:.1f} s; the limit is {limit_seconds:g} s")
-        except (CheckError, CalcomError, CalstackError, NoDeliveryError, ReceiverGoneError) as error:
+        except (CheckError, CalstackError, NoDeliveryError) as error:
             fault = diagnose(error, name)
             self.fault = self.fault or fault
             self._record(Step(name, "failed", self._since(begun), limit_seconds, fault.what))
