@@ -61,7 +61,7 @@ def test_no_job_failed_in_its_last_run(server: Server) -> None:
 
 def test_every_job_that_should_have_run_has(server: Server) -> None:
     jobs, machine = server.found("jobs"), server.found("machine")
-    since = max(machine["up_since"], _changed(server, CRON_FILE))
+    since = max(machine["up_since"], _placed(server, CRON_FILE))
     late = [
         _last_success(job)
         for job in jobs["stamps"]
@@ -76,9 +76,9 @@ def test_every_job_that_should_have_run_has(server: Server) -> None:
     )
 
 
-def _changed(server: Server, path: str) -> float:
+def _placed(server: Server, path: str) -> float:
     return max(
-        (float(file["changed"]) for file in server.found("files") if file["path"] == path), default=0.0
+        (float(file["placed"]) for file in server.found("files") if file["path"] == path), default=0.0
     )
 
 
