@@ -113,11 +113,10 @@ def _say_nothing(_line: str) -> None:
     return
 
 
-def archives(client: DockerClient) -> dict[str, Path]:
-    """The `docker save` file that holds each image, by plain name.
+def services_archive(client: DockerClient) -> Path:
+    """The `docker save` file that holds the images of all services, one file so that they share layers.
 
-    It is one file for all, so that they share layers. The images have to exist; the file is kept until one of
-    them changes.
+    The images have to exist; the file is kept until one of them changes.
     """
     names = sorted(service.reference for service in SERVICES)
     ids = [str(client.images.get(name).id) for name in names]
@@ -126,7 +125,7 @@ def archives(client: DockerClient) -> dict[str, Path]:
     with build_lock("archive"):
         if not archive.is_file():
             _save(client, names, archive)
-    return dict.fromkeys(names, archive)
+    return archive
 
 
 def _save(client: DockerClient, names: list[str], archive: Path) -> None:

@@ -77,6 +77,16 @@ class Lab:
         return self.state / "known_hosts"
 
     @property
+    def services_archive(self) -> Path:
+        """The services' images as one `docker save` file, which the inventory's `images` name."""
+        return self.state / "services.tar"
+
+    @property
+    def compose_plugin(self) -> Path:
+        """The Compose plugin, which the inventory's `docker.compose_file` names."""
+        return self.state / "docker-compose"
+
+    @property
     def labels(self) -> dict[str, str]:
         """Labels that mark a thing of the engine as belonging to this lab."""
         return {INVENTORY_LABEL: str(self.inventory)}

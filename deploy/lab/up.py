@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.lab import client_key, engine, hosts, images, roots
+from deploy.lab import client_key, compose_plugin, engine, hosts, images, roots
 from deploy.lab.build_lock import build_lock
 from deploy.lab.lab import Lab, LabHost, Report
 
@@ -19,16 +19,20 @@ def up(inventory_path: Path, lab_hosts: Mapping[str, LabHost], report: Report) -
     """Make sure of an engine, of the images and of every host of the inventory's lab.
 
     Running hosts are left alone, stopped ones started, missing ones made. Afterwards each admits the key in
-    `Lab.key_file`, and `Lab.known_hosts_file` knows it. `report` gets a line for each thing that takes
+    `Lab.key_file`, `Lab.known_hosts_file` knows it, and what the inventory's settings name by file (the
+    services' images, Compose) lies in `Lab.state`. `report` gets a line for each thing that takes
     seconds. Raises `InputError` or `CalstackError`.
     """
     lab = Lab.of(inventory_path)
     client = engine.ensure_engine(report)
     with build_lock(f"lab-{lab.identity}"), ThreadPoolExecutor(max_workers=8) as pool:
         # The two roots are made side by side, and hosts start while the services' images are still built.
+        plugin = pool.submit(compose_plugin.ensure_compose_plugin)
         service_images = pool.submit(images.ensure_service_images, client, report)
         _bring_up_hosts(client, lab, lab_hosts, report, pool)
         service_images.result()
+        _lay_out(lab.compose_plugin, plugin.result())
+        _lay_out(lab.services_archive, images.services_archive(client))
 
 
 def _bring_up_hosts(
@@ -48,3 +52,13 @@ def _bring_up_hosts(
 
     known = [line for lines in pool.map(bring_up, lab_hosts.values()) for line in lines]
     client_key.write_known_hosts(lab, known)
+
+
+def _lay_out(place: Path, file: Path) -> None:
+    """Point from the lab's own folder to a cached file; replaced in one step, so that it is never missing."""
+    if place.is_symlink() and place.readlink() == file:
+        return
+    new = place.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(file)
+    new.replace(place)
