@@ -47,7 +47,9 @@ def install_engine(host: HostContext) -> None:
     """Make sure of an engine with Compose, its settings, and the firewall around the project's networks."""
     settings = host.settings.docker
     compose_file = host.inventory.file(settings.compose_file).read_bytes() if settings.compose_file else None
-    engine.repository_key(name="The package source is trusted", source=settings.source, keyring=VENDOR_KEYRING)
+    engine.repository_key(
+        name="The package source is trusted", source=settings.source, keyring=VENDOR_KEYRING
+    )
     placed = file_operations.managed(name="The engine's settings lie in place", items=files(host))
     engine.installed(
         name="Engine and Compose are installed", source=settings.source, compose_file=compose_file

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.lab import engine, images
+from deploy.lab.compose_plugin import ensure_compose_plugin
+from deploy.rendering import ManagedFile
 from deploy.roles import app
 from deploy.roles.environment_file import environment_file
 from tests.unit.roles.hosts import SECRETS, host_context
@@ -42,16 +44,12 @@ AWKWARD = {
 
 
 @pytest.fixture
-def compose() -> list[str]:
-    given = os.environ.get("CALSTACK_COMPOSE")
-    if given:
-        return [given]
-    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
-        return ["docker", "compose"]
-    pytest.skip("there is no Docker Compose here; CALSTACK_COMPOSE may name its program")
+def compose() -> str:
+    """Compose's program; `CALSTACK_COMPOSE` puts another version to the same test."""
+    return os.environ.get("CALSTACK_COMPOSE") or str(ensure_compose_plugin())
 
 
-def environment_inside(compose: list[str], folder: Path, content: bytes) -> dict[str, str]:
+def environment_inside(compose: str, folder: Path, content: bytes) -> dict[str, str]:
     image = images.ensure_service_image(engine.connect(), images.HAPROXY)
     (folder / "web.env").write_bytes(content)
     show = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -69,7 +67,7 @@ def environment_inside(compose: list[str], folder: Path, content: bytes) -> dict
     }
     (folder / "compose.yaml").write_text(json.dumps(project))
     name = f"calstack-env-{uuid.uuid4().hex[:8]}"
-    command = [*compose, "-p", name, "--project-directory", str(folder), "run", "--rm", "-T", "one"]
+    command = [compose, "-p", name, "--project-directory", str(folder), "run", "--rm", "-T", "one"]
     # A variable of the same name where Compose runs must not win over the file.
     result = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PLAIN": "other"}
@@ -80,19 +78,20 @@ def environment_inside(compose: list[str], folder: Path, content: bytes) -> dict
     return found
 
 
-def test_awkward_values_arrive_as_they_are(compose: list[str], tmp_path: Path) -> None:
+def test_awkward_values_arrive_as_they_are(compose: str, tmp_path: Path) -> None:
     found = environment_inside(compose, tmp_path, environment_file(AWKWARD, origin="a 'test'"))
     assert {name: found.get(name) for name in AWKWARD} == AWKWARD
 
 
-def test_app_s_variables_arrive_as_they_are(compose: list[str], tmp_path: Path) -> None:
+def test_app_s_variables_arrive_as_they_are(compose: str, tmp_path: Path) -> None:
     host = host_context(
         smtp={"url": "smtp://u@mail.example.test", "password": {"secret": "smtp_password"}},
-        app={"env": {"NEXT_PUBLIC_APP_NAME": "Ada's $5 \"calendar\" #1"}},
+        app={"env": {"NEXT_PUBLIC_APP_NAME": 'Ada\'s $5 "calendar" #1'}},
     )
     expected = app.environment(host)
     (file,) = [item for item in app.files(host) if item.path == app.ENVIRONMENT_FILE]
-    found = environment_inside(compose, tmp_path, getattr(file, "content"))  # noqa: B009
+    assert isinstance(file, ManagedFile)
+    found = environment_inside(compose, tmp_path, file.content)
     assert {name: found.get(name) for name in expected} == expected
     assert found["CALENDSO_ENCRYPTION_KEY"] == SECRETS["encryption_key"]
     assert len(found["CALENDSO_ENCRYPTION_KEY"]) == 32
