@@ -23,7 +23,8 @@ def ensure_client_key(lab: Lab) -> str:
 
     A file that is no key any more (a full disk, a killed copy) is replaced: hosts learn the new one.
     """
-    lab.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lab.state.mkdir(parents=True, exist_ok=True)
+    lab.state.chmod(0o700)
     try:
         key = load_ssh_private_key(lab.key_file.read_bytes(), password=None)
     except (FileNotFoundError, ValueError):

@@ -27,13 +27,14 @@ def down(inventory_path: Path, report: Report, *, everything: bool = False) -> N
     """
     lab = Lab.of(inventory_path)
     client = engine.connect_if_any()
-    with build_lock(f"lab-{lab.identity}"):
-        if client is not None:
-            _remove_lab(client, str(lab.inventory), report)
-            _remove_leftovers_of_builds(client)
-        remove_folder(lab.state)
-    if everything:
-        _remove_shared(client, report)
+    with engine.refusals_explained():
+        with build_lock(f"lab-{lab.identity}"):
+            if client is not None:
+                _remove_lab(client, str(lab.inventory), report)
+                _remove_leftovers_of_builds(client)
+            remove_folder(lab.state)
+        if everything:
+            _remove_shared(client, report)
 
 
 def _remove_shared(client: DockerClient | None, report: Report) -> None:

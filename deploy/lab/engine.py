@@ -13,10 +13,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
 
 from deploy.errors import CalstackError, InputError
 from deploy.lab import distribution
@@ -78,6 +81,28 @@ def ensure_engine(report: Report) -> docker.DockerClient:
         with build_lock("engine"):
             client = _answering() or _begin(report)
     return client
+
+
+def architecture(client: docker.DockerClient) -> str:
+    """The processor that containers of this engine run on, as `uname -m` names it."""
+    return str(client.info()["Architecture"])
+
+
+@contextmanager
+def refusals_explained() -> Iterator[None]:
+    """Turn what the engine refuses, or its sudden end, into a `CalstackError` with its own words."""
+    try:
+        yield
+    except APIError as error:
+        raise CalstackError(
+            f"the Docker engine refuses: {error.explanation or error}",
+            fix="see that the disk has room and the engine is well: docker info; its log says more",
+        ) from error
+    except (DockerException, RequestException) as error:
+        raise CalstackError(
+            f"the Docker engine does not answer any more: {error}",
+            fix="see that it runs (docker info), then start again",
+        ) from error
 
 
 def stop_own_engine() -> bool:

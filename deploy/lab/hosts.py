@@ -147,7 +147,7 @@ def _start(container: Container, host: LabHost) -> None:
             raise CalstackError(
                 f"something on this machine has its address already: {reason}",
                 where=f"lab host {host.name} ({_endpoint(host)})",
-                fix="give the host another 127.x.y.z address in the inventory, or another ssh_port where a "
+                fix="give the host another 127.x.y.z address in the inventory, or another ssh port where a "
                 "server of this machine listens on every address; `ss -ltnp` shows who listens",
             ) from error
         raise CalstackError(

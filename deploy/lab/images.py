@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _STANDIN = _HERE / "standin"
 _PYTHON = "3.13"
+_ARCHIVE_LIFE = 86_400  # seconds
 _ARCHITECTURES = ("x86_64", "aarch64")
 
 
@@ -125,7 +127,16 @@ def services_archive(client: DockerClient) -> Path:
     with build_lock("archive"):
         if not archive.is_file():
             _save(client, names, archive)
+        archive.touch()
+        _remove_unused_archives(archive.parent)
     return archive
+
+
+def _remove_unused_archives(folder: Path) -> None:
+    # Another checkout may send an older one to its hosts right now: only what nobody took for a day goes.
+    for archive in folder.glob("services-*.tar"):
+        if time.time() - archive.stat().st_mtime > _ARCHIVE_LIFE:
+            archive.unlink(missing_ok=True)
 
 
 def _save(client: DockerClient, names: list[str], archive: Path) -> None:
@@ -142,8 +153,6 @@ def _save(client: DockerClient, names: list[str], archive: Path) -> None:
     with partial.open("wb") as file:
         for chunk in answer.iter_content(1 << 20):
             file.write(chunk)
-    for old in archive.parent.glob("services-*.tar"):
-        old.unlink(missing_ok=True)
     partial.replace(archive)
 
 
@@ -198,7 +207,7 @@ def _context(entries: list[Entry]) -> bytes:
 
 def _python_site(client: DockerClient, requirements: Path) -> Path:
     """A folder with the hashed requirements, installed for the image's Python rather than this machine's."""
-    architecture = str(client.info()["Architecture"])
+    architecture = engine.architecture(client)
     if architecture not in _ARCHITECTURES:
         raise CalstackError(
             f"the engine runs on {architecture}; the lab's images exist for {', '.join(_ARCHITECTURES)}",

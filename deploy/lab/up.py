@@ -25,9 +25,10 @@ def up(inventory_path: Path, lab_hosts: Mapping[str, LabHost], report: Report) -
     """
     lab = Lab.of(inventory_path)
     client = engine.ensure_engine(report)
-    with build_lock(f"lab-{lab.identity}"), ThreadPoolExecutor(max_workers=8) as pool:
+    locked = build_lock(f"lab-{lab.identity}")
+    with engine.refusals_explained(), locked, ThreadPoolExecutor(max_workers=8) as pool:
         # The two roots are made side by side, and hosts start while the services' images are still built.
-        plugin = pool.submit(compose_plugin.ensure_compose_plugin)
+        plugin = pool.submit(compose_plugin.ensure_compose_plugin, engine.architecture(client))
         service_images = pool.submit(images.ensure_service_images, client, report)
         _bring_up_hosts(client, lab, lab_hosts, report, pool)
         service_images.result()
