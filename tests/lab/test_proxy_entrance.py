@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,31 +175,30 @@ def entrance(
     python = images.ensure_service_image(client, images.HAPROXY)
     folder = write_configuration(tmp_path_factory.mktemp("proxy"))
     name = f"calstack-entrance-{uuid.uuid4().hex[:8]}"
-    network = client.networks.create(name)
-    app = create_app(client, f"{name}-app", python)
-    front = client.containers.create(
-        haproxy,
-        name=f"{name}-proxy",
-        network=name,
-        user="99:99",
-        read_only=True,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        tmpfs={"/run/haproxy": "uid=99,gid=99,mode=0700"},
-        volumes=[f"{folder}:/usr/local/etc/haproxy:ro"],
-        mem_limit="256m",
-    )
-    try:
+    with ExitStack() as cleaning:
+        network = client.networks.create(name)
+        cleaning.callback(network.remove)
+        app = create_app(client, f"{name}-app", python)
+        cleaning.callback(app.remove, force=True)
+        front = client.containers.create(
+            haproxy,
+            name=f"{name}-proxy",
+            network=name,
+            user="99:99",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            tmpfs={"/run/haproxy": "uid=99,gid=99,mode=0700"},
+            volumes=[f"{folder}:/usr/local/etc/haproxy:ro"],
+            mem_limit="256m",
+        )
+        cleaning.callback(front.remove, force=True)
         network.connect(app, aliases=["web"])
         app.start()
         front.start()
         entrance = Entrance(front, app, name)
         until_served(entrance)
         yield entrance
-    finally:
-        front.remove(force=True)
-        app.remove(force=True)
-        network.remove()
 
 
 def create_app(client: docker.DockerClient, name: str, image: Any) -> Container:
