@@ -1,6 +1,6 @@
-"""Makes the standard library cooperative, before anything else is imported; pyinfra's own command does the same.
+"""Makes the standard library cooperative, before anything else is imported, as pyinfra's own command does.
 
-pyinfra runs hosts in greenlets: without this every SSH connection would wait for the one before it.
+pyinfra runs hosts in greenlets: without it every SSH connection would wait for the one before.
 """
 
 from gevent import monkey

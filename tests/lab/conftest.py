@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from deploy.secrets import SecretStore
 from deploy.settings.load import INVENTORIES, load_inventory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -109,11 +111,10 @@ class DeployedLab:
 
     def secrets(self, host: str) -> dict[str, str]:
         """Every secret value of a host, by name."""
-        shown = json.loads(self.calstack("secrets", "list", "--json").stdout)["secrets"]
-        names = [secret["name"] for secret in shown if secret["host"] == host]
-        return {
-            name: self.calstack("secrets", "show", name, "--host", host).stdout.rstrip("\n") for name in names
-        }
+        with mock.patch.dict(os.environ, self.environment):
+            store = SecretStore.open(load_inventory(str(self.inventory_path)))
+        names = [secret.name for secret in store.listing() if secret.host == host]
+        return {name: store.show(name, host) for name in names}
 
 
 @pytest.fixture(scope="session")
