@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
@@ -27,10 +27,15 @@ CONFIRM = '[data-testid="confirm-book-button"]'
 SUCCESS = '[data-testid="success-page"]'
 
 
+def waiting(browser: WebDriver) -> WebDriverWait[WebDriver]:
+    """Waits for the pages; what the driver says of a page that is just being left counts as "not yet"."""
+    return WebDriverWait(browser, PATIENCE_SECONDS, ignored_exceptions=[WebDriverException])
+
+
 def seen(browser: WebDriver, selector: str) -> WebElement:
     """The first element of that kind that can be clicked, waited for."""
     try:
-        return WebDriverWait(browser, PATIENCE_SECONDS).until(
+        return waiting(browser).until(
             expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, selector))
         )
     except TimeoutException:
@@ -38,13 +43,46 @@ def seen(browser: WebDriver, selector: str) -> WebElement:
         pytest.fail(f"{browser.current_url} shows no {selector}, but:\n{text}")
 
 
+def press(browser: WebDriver, selector: str, which: int = 0) -> None:
+    """Click an element of that kind, the first one unless `which` says otherwise."""
+    seen(browser, selector)
+
+    def pressed(_: WebDriver) -> bool:
+        browser.find_elements(By.CSS_SELECTOR, selector)[which].click()
+        return True
+
+    waiting(browser).until(pressed)
+
+
 def choose_a_day(browser: WebDriver) -> None:
     """The last free day of the month that is shown, or of the next where this one has none left."""
     seen(browser, '[data-testid="day"]')
     if not browser.find_elements(By.CSS_SELECTOR, DAY):
-        seen(browser, NEXT_MONTH).click()
-    seen(browser, DAY)
-    browser.find_elements(By.CSS_SELECTOR, DAY)[-1].click()
+        press(browser, NEXT_MONTH)
+    press(browser, DAY, -1)
+
+
+def book_as(browser: WebDriver, instance: DeployedLab, email: str) -> str:
+    """Go the whole way of a guest, from the link to the page that says it worked; returns the time chosen."""
+    browser.get(instance.url + instance.guest_page)
+    choose_a_day(browser)
+    label = seen(browser, TIME).text
+    press(browser, TIME)
+    seen(browser, '[name="name"]').send_keys("Grace Guest")
+    seen(browser, '[name="email"]').send_keys(email)
+    press(browser, CONFIRM)
+    seen(browser, SUCCESS)
+    return label
+
+
+def sign_in(browser: WebDriver, instance: DeployedLab, password: str) -> None:
+    """Fill in the sign-in page and wait until its answer is there."""
+    browser.get(f"{instance.url}/auth/login")
+    seen(browser, '[name="email"]').send_keys(instance.admin_email)
+    seen(browser, '[name="password"]').send_keys(password)
+    button = seen(browser, '[type="submit"]')
+    button.click()
+    waiting(browser).until(expected_conditions.staleness_of(button))
 
 
 @pytest.fixture
@@ -67,14 +105,7 @@ def bookings_of(instance: DeployedLab, email: str) -> list[str]:
 def test_a_guest_books_on_the_booking_page(
     browser: WebDriver, instance: DeployedLab, guest_email: str
 ) -> None:
-    browser.get(instance.url + instance.guest_page)
-    choose_a_day(browser)
-    seen(browser, TIME).click()
-    seen(browser, '[name="name"]').send_keys("Grace Guest")
-    seen(browser, '[name="email"]').send_keys(guest_email)
-    seen(browser, CONFIRM).click()
-
-    seen(browser, SUCCESS)
+    book_as(browser, instance, guest_email)
     (row,) = bookings_of(instance, guest_email)
     uid, status, name = row.split("|")
     assert (status, name) == ("accepted", "Grace Guest")
@@ -84,29 +115,13 @@ def test_a_guest_books_on_the_booking_page(
 def test_a_time_that_was_booked_is_no_longer_offered(
     browser: WebDriver, instance: DeployedLab, guest_email: str
 ) -> None:
-    def book() -> str:
-        browser.get(instance.url + instance.guest_page)
-        choose_a_day(browser)
-        time = seen(browser, TIME)
-        label = time.text
-        time.click()
-        seen(browser, '[name="name"]').send_keys("Grace Guest")
-        seen(browser, '[name="email"]').send_keys(guest_email)
-        seen(browser, CONFIRM).click()
-        seen(browser, SUCCESS)
-        return label
-
-    assert book() != book()
+    first = book_as(browser, instance, guest_email)
+    second = book_as(browser, instance, guest_email)
+    assert first != second
 
 
 def test_the_administrator_signs_in(browser: WebDriver, instance: DeployedLab) -> None:
-    browser.get(f"{instance.url}/auth/login")
-    seen(browser, '[name="email"]').send_keys(instance.admin_email)
-    seen(browser, '[name="password"]').send_keys(instance.admin_password)
-    seen(browser, '[type="submit"]').click()
-    WebDriverWait(browser, PATIENCE_SECONDS).until(
-        expected_conditions.none_of(expected_conditions.url_contains("/auth/login"))
-    )
+    sign_in(browser, instance, instance.admin_password)
     cookie = browser.get_cookie("__Secure-next-auth.session-token")
     assert cookie is not None, f"signing in led to {browser.current_url} without a session"
     assert cookie["secure"]
@@ -116,12 +131,7 @@ def test_the_administrator_signs_in(browser: WebDriver, instance: DeployedLab) -
 
 
 def test_a_wrong_password_lets_nobody_in(browser: WebDriver, instance: DeployedLab) -> None:
-    browser.get(f"{instance.url}/auth/login")
-    seen(browser, '[name="email"]').send_keys(instance.admin_email)
-    seen(browser, '[name="password"]').send_keys("not the password 1A")
-    button = seen(browser, '[type="submit"]')
-    button.click()
-    WebDriverWait(browser, PATIENCE_SECONDS).until(expected_conditions.staleness_of(button))
-    browser.get(f"{instance.url}/api/auth/session")
+    sign_in(browser, instance, "not the password 1A")
     assert browser.get_cookie("__Secure-next-auth.session-token") is None
+    browser.get(f"{instance.url}/api/auth/session")
     assert instance.admin_email not in browser.find_element(By.TAG_NAME, "body").text
