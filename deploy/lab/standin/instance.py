@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .clock import Clock
+from .core.feature_flags import Flags
 from .core.webhooks import Sender
 from .database import Database
 from .mail import Mailer
@@ -25,6 +26,7 @@ class Instance:
     database: Database
     sender: Sender
     mailer: Mailer
+    flags: Flags = field(default_factory=Flags)
 
     @classmethod
     def of(cls, settings: Settings) -> Instance:

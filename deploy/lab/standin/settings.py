@@ -86,7 +86,7 @@ class Settings:
             extra_ca_file=Path(ca_file) if ca_file else None,
             clock_start=parse_instant(clock_start) if clock_start else None,
             clock_file=Path(clock_file) if clock_file else None,
-            host=env.get("HOSTNAME_BIND") or "0.0.0.0",  # noqa: S104 — like the official image
+            host=env.get("STANDIN_BIND") or "0.0.0.0",  # noqa: S104 — like the official image
             port=int(env.get("PORT") or 3000),
         )
 

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from ..database import Connection, Row, insert, must, one, rows, update
 from ..instance import Instance
-from . import availability, booking_fields, event_types, feature_flags, meetings, payloads, people, webhooks
+from . import availability, booking_fields, event_types, meetings, payloads, people, webhooks
 from .identifiers import booking_uid, idempotency_key, new_uuid
 from .payloads import Booked, Payload
 from .refusals import RefusalError
@@ -97,9 +97,10 @@ def book(instance: Instance, event_type_id: int, request: Request) -> Made:
         made = store(connection, event_type, host, former, request, instance.settings.app_name, now)
         if made.booked.booking["status"] == "accepted":
             meetings.plan(connection, made.booked, sent_on(made, request), now)
+        update(connection, "users", {"id": host["id"]}, {"lastActiveAt": now})
         trigger, payload = event_of(made, request, instance.settings.public_url)
         told = webhooks.subscribers(connection, trigger, host["id"], event_type["id"])
-        mail_is_on = not feature_flags.is_on(connection, "emails")
+        mail_is_on = not instance.flags.is_on(connection, now, "emails")
     instance.sender.tell(told, trigger, instance.now, payload)
     if mail_is_on:
         mail_all(instance, made.booked, trigger)
@@ -307,7 +308,7 @@ def cancel(
             },
         )
         meetings.forget(connection, booking["id"])
-        mail_is_on = not feature_flags.is_on(connection, "emails")
+        mail_is_on = not instance.flags.is_on(connection, now, "emails")
     payload = payloads.cancelled(booked, instance.settings.public_url, reason, cancelled_by)
     instance.sender.tell(told, "BOOKING_CANCELLED", instance.now, payload)
     if mail_is_on:
@@ -340,13 +341,26 @@ def decide(instance: Instance, user_id: int, booking_id: int, confirmed: bool, r
         booked = whole(connection, booking)
         if confirmed:
             meetings.plan(connection, booked, booking["responses"] or {}, now)
+            add_empty_video(connection, booking)
         trigger = "BOOKING_CREATED" if confirmed else "BOOKING_REJECTED"
         told = webhooks.subscribers(connection, trigger, booking["userId"], booking["eventTypeId"])
+        mail_is_on = not instance.flags.is_on(connection, now, "emails")
     instance.sender.tell(
         told, trigger, instance.now, payloads.decided(booked, instance.settings.public_url, reason)
     )
-    mail_all(instance, booked, trigger)
+    if mail_is_on:
+        mail_all(instance, booked, trigger)
     return str(event_types.spoken(booking["status"]))
+
+
+def add_empty_video(connection: Connection, booking: Row) -> None:
+    """Note the Cal Video meeting that could not be made, as the real app does where its app has no keys."""
+    if booking["location"] != VIDEO_WITHOUT_KEYS:
+        return
+    reference = {"type": "daily_video", "uid": "", "bookingId": booking["id"]}
+    insert(connection, "BookingReference", reference, returning="id")
+    metadata = (booking["metadata"] or {}) | {"videoCallUrl": ""}
+    update(connection, "Booking", {"id": booking["id"]}, {"metadata": Jsonb(metadata)})
 
 
 def missing_record(model: str) -> str:

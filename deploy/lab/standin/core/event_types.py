@@ -31,6 +31,7 @@ def as_sent(event_type: Row) -> dict[str, Any]:
     return event_type | {
         "periodType": spoken(event_type["periodType"]),
         "schedulingType": spoken(event_type["schedulingType"]),
+        "instantMeetingParameters": event_type["instantMeetingParameters"] or [],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -286,6 +287,15 @@ def decided(booked: Booked, booker_url: str, reason: str | None) -> Payload:
         "customReplyToEmail": kind["customReplyToEmail"],
         "organizationId": None,
         "additionalNotes": booking["description"] or "",
+        **(
+            {
+                "conferenceData": {
+                    "createRequest": {"requestId": str(uuid.uuid5(uuid.NAMESPACE_URL, booking["uid"]))}
+                }
+            }
+            if booking["status"] == "accepted" and booking["location"] == "integrations:daily"
+            else {}
+        ),
         **({"rejectionReason": reason} if booking["status"] == "rejected" else {}),
         **about_type(kind),
         "bookingId": booking["id"],

@@ -7,10 +7,8 @@ from starlette.responses import Response
 
 from ..core import event_types, people
 from ..instance import Instance
-from .answers import with_cookies
 from .markup import escaped, page, redirect
 from .session import Sessions, claims_of, signed_in
-from .signing_in import SigningIn
 
 # Only these pages refuse to be framed (FACTS §8, §13).
 NO_FRAMES = {"x-frame-options": "DENY"}
@@ -34,13 +32,30 @@ form.addEventListener("submit", async (event) => {
 """
 
 
+SIGN_IN = """
+const form = document.querySelector('[data-testid="login-form"]'), told = form.querySelector("[role=alert]");
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("csrfToken", (await (await fetch("/api/auth/csrf")).json()).csrfToken);
+  fields.set("json", "true");
+  const answer = await fetch(form.action, {method: "POST", body: fields});
+  const {url} = await answer.json().catch(() => ({}));
+  const error = url && new URL(url).searchParams.get("error");
+  if (answer.ok && url && !error) location.href = form.callbackUrl.value;
+  else if (error === "second-factor-required") location.search = "?error=" + error;
+  else told.textContent = error === "incorrect-email-password" ? "Email or password is incorrect."
+    : "Something went wrong.";
+});
+"""
+
+
 class AccountPages:
     """The account pages of one instance."""
 
-    def __init__(self, instance: Instance, sessions: Sessions, signing_in: SigningIn) -> None:
+    def __init__(self, instance: Instance, sessions: Sessions) -> None:
         self._instance = instance
         self._sessions = sessions
-        self._signing_in = signing_in
         self._app = instance.settings.app_name
 
     def _has_users(self) -> bool:
@@ -57,7 +72,6 @@ class AccountPages:
         title = f"Login | {self._app}"
         if not self._has_users():
             return redirect("/auth/setup", title, NO_FRAMES)
-        token, cookies = self._signing_in.page_csrf(request)
         wrong = request.query_params.get("error", "")
         problem = PROBLEMS.get(wrong, "Something went wrong.") if wrong else ""
         code = (
@@ -71,13 +85,13 @@ class AccountPages:
 <h1>Welcome back</h1>
 <form method="post" action="/api/auth/callback/credentials" data-testid="login-form">
 <p class="wrong" role="alert">{escaped(problem)}</p>
-<input type="hidden" name="csrfToken" value="{escaped(token)}">
+<input type="hidden" name="csrfToken">
 <input type="hidden" name="callbackUrl" value="{escaped(callback)}">
 <label>Email address<input name="email" type="email" autocomplete="username" required></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required></label>
 {code}<button type="submit">Sign in</button>
 </form><p><a href="/signup">Don't have an account?</a></p>"""
-        return with_cookies(page(title, body, headers=NO_FRAMES), *cookies)
+        return page(title, body, headers=NO_FRAMES, script=SIGN_IN)
 
     def setup(self, request: Request, _body: bytes) -> Response:
         """`/auth/setup`: the wizard's first step, by its number in the address."""

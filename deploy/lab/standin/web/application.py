@@ -51,7 +51,7 @@ def application(instance: Instance) -> Starlette:
     sessions = Sessions(settings.nextauth_secret, settings.secure_cookies)
     signing_in = SigningIn(instance, sessions)
     guest = Guest(instance, sessions)
-    accounts = AccountPages(instance, sessions, signing_in)
+    accounts = AccountPages(instance, sessions)
     booking_pages = BookingPages(instance, guest)
     dispatcher = Dispatcher(instance, sessions, ROUTERS)
 

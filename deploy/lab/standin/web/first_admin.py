@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core import feature_flags, people
+from ..core import people
 from ..core.booking_fields import EMAIL
 from ..core.refusals import RefusalError
 from ..instance import Instance
@@ -110,7 +110,9 @@ def sign_up(instance: Instance, request: Request, body: bytes) -> Response:
     except RefusalError as refusal:
         return json_answer({"message": refusal.message}, refusal.status)
     with instance.database.transaction() as connection:
-        if instance.settings.signup_disabled or feature_flags.is_on(connection, "disable-signup"):
+        if instance.settings.signup_disabled or instance.flags.is_on(
+            connection, instance.now(), "disable-signup"
+        ):
             return json_answer({"message": "Signup is disabled"}, 403)
         try:
             given = checked(SIGNUP, fields)

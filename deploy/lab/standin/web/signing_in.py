@@ -58,14 +58,6 @@ class SigningIn:
         cookies += self._callback_cookies(request, self._callback_of(request, {}))
         return with_cookies(json_answer({"csrfToken": token}, media_type=PAGES_JSON), *cookies)
 
-    def page_csrf(self, request: Request) -> tuple[str, list[str]]:
-        """A token and its cookies for a form that this server renders."""
-        token = self._csrf_of(request)
-        if token is not None:
-            return token, []
-        token, cookie = self._new_csrf()
-        return token, [cookie]
-
     def _callback_of(self, request: Request, fields: dict[str, str]) -> str:
         wanted = fields.get("callbackUrl") or unquote(
             request.cookies.get(self._sessions.cookie_name("callback-url"), "")

@@ -54,53 +54,36 @@ def dumped(value: Any) -> dict[str, Any]:
     """A value in superjson's envelope: `json`, and `meta` where it is needed."""
     notes: dict[str, str] = {}
     seen: dict[int, list[tuple[str, ...]]] = {}
-    keep_alive: list[Any] = []
 
-    def plain(each: Any, path: tuple[str, ...]) -> Any:
+    def plain(each: Any, path: tuple[str, ...], first_visit: bool) -> Any:
         if isinstance(each, Undefined):
             notes[path_text(path)] = "undefined"
             return None
         if isinstance(each, datetime):
             notes[path_text(path)] = "Date"
             return iso(each)
-        if isinstance(each, dict | list):
-            keep_alive.append(each)
+        if not isinstance(each, dict | list):
+            return each
+        if first_visit:
+            # An object met again is noted, but not what lies inside it.
+            first_visit = id(each) not in seen
             seen.setdefault(id(each), []).append(path)
         if isinstance(each, dict):
-            return {key: plain(child, (*path, str(key))) for key, child in each.items()}
-        if isinstance(each, list):
-            return [plain(child, (*path, str(index))) for index, child in enumerate(each)]
-        return each
+            return {key: plain(child, (*path, str(key)), first_visit) for key, child in each.items()}
+        return [plain(child, (*path, str(index)), first_visit) for index, child in enumerate(each)]
 
-    envelope: dict[str, Any] = {"json": plain(value, ())}
+    envelope: dict[str, Any] = {"json": plain(value, (), True)}
     meta: dict[str, Any] = {}
     if "" in notes:
         meta["values"] = [notes[""]]
     elif notes:
         meta["values"] = {path: [kind] for path, kind in notes.items()}
-    equalities = {}
-    for paths in seen.values():
-        first, *others = sorted(paths, key=len)
-        # What lies inside an object that is noted already is the same by itself.
-        others = [
-            each
-            for each in others
-            if not any(inside(each, paths, seen_paths) for seen_paths in seen.values())
-        ]
-        if others:
-            equalities[path_text(first)] = [path_text(other) for other in others]
-    if equalities:
-        meta["referentialEqualities"] = equalities
+    shared = [sorted(paths, key=len) for paths in seen.values() if len(paths) > 1]
+    if shared:
+        meta["referentialEqualities"] = {
+            path_text(first): [path_text(other) for other in others] for first, *others in shared
+        }
     return envelope | ({"meta": meta} if meta else {})
-
-
-def inside(path: tuple[str, ...], own: list[tuple[str, ...]], others: list[tuple[str, ...]]) -> bool:
-    """Whether a path lies within one of several equal, larger objects."""
-    return (
-        len(others) > 1
-        and own is not others
-        and any(len(other) < len(path) and path[: len(other)] == other for other in others)
-    )
 
 
 def loaded(envelope: Any) -> Any:

@@ -30,6 +30,13 @@ NUMBERS = {
     "INTERNAL_SERVER_ERROR": -32603,
 }
 
+# What a browser may keep of an answer: the procedures that answer everybody alike (recorded).
+CACHED = {
+    ("features", "list"): "no-cache",
+    ("features", "map"): "max-age=300, stale-while-revalidate=60",
+    ("public", "event"): "no-cache",
+}
+
 log = logging.getLogger("standin.trpc")
 
 
@@ -113,16 +120,15 @@ class Dispatcher:
         try:
             inputs = self._inputs(request, body, batched)
         except ValueError as error:
-            return self._response(
-                [failure(path, "BAD_REQUEST", str(error)) for path in paths], batched, [], router
-            )
+            refused = [failure(path, "BAD_REQUEST", str(error)) for path in paths]
+            return self._response(refused, batched, [], router, names)
         claims = claims_of(request, self._instance, self._sessions)
         cookies: list[str] = []
         answers = [
             self._call(request, claims, router, path, inputs.get(str(index)), cookies)
             for index, path in enumerate(paths)
         ]
-        return self._response(answers, batched, cookies, router)
+        return self._response(answers, batched, cookies, router, names)
 
     def _inputs(self, request: Request, body: bytes, batched: bool) -> dict[str, Any]:
         source: Any = None
@@ -175,7 +181,9 @@ class Dispatcher:
             log.exception("procedure %s/%s failed", router, path)
             return failure(path, "INTERNAL_SERVER_ERROR", "Internal server error")
 
-    def _response(self, answers: list[Answer], batched: bool, cookies: list[str], router: str) -> Response:
+    def _response(
+        self, answers: list[Answer], batched: bool, cookies: list[str], router: str, names: str
+    ) -> Response:
         statuses = {answer.status for answer in answers}
         status = statuses.pop() if len(statuses) == 1 else 207
         content: Any = [answer.body for answer in answers] if batched else answers[0].body
@@ -184,8 +192,8 @@ class Dispatcher:
             status,
             media_type="application/json",
         )
-        if router == "public" and status == 200:
-            response.headers["cache-control"] = "no-cache"
+        if status == 200 and (router, names) in CACHED:
+            response.headers["cache-control"] = CACHED[router, names]
         for cookie in cookies:
             response.headers.append("set-cookie", cookie)
         return response

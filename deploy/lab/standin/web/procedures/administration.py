@@ -101,12 +101,18 @@ def toggle_flag(call: Call, given: dict[str, Any]) -> dict[str, Any]:
 
 def flags(call: Call, _given: Any) -> list[dict[str, Any]]:
     """All feature flags."""
-    return [{name: flag[name] for name in FLAG_COLUMNS} for flag in feature_flags.listed(call.connection)]
+    return [
+        {name: flag[name] for name in FLAG_COLUMNS}
+        for flag in call.instance.flags.listed(call.connection, call.instance.now())
+    ]
 
 
 def flag_map(call: Call, _given: Any) -> dict[str, bool]:
     """Which flags are on, for the pages."""
-    return {flag["slug"]: flag["enabled"] for flag in feature_flags.listed(call.connection)}
+    return {
+        flag["slug"]: flag["enabled"]
+        for flag in call.instance.flags.listed(call.connection, call.instance.now())
+    }
 
 
 def users(call: Call, _given: Any) -> list[dict[str, Any]]:

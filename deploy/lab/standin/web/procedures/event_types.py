@@ -141,30 +141,9 @@ BESIDE = {
 
 def listed(call: Call, _given: Any) -> list[dict[str, Any]]:
     """The user's own event types, hidden ones included, in short."""
-    return [
-        {
-            name: event_type[name]
-            for name in (
-                "id",
-                "title",
-                "description",
-                "length",
-                "slug",
-                "hidden",
-                "userId",
-                "price",
-                "currency",
-            )
-        }
-        | {
-            "schedulingType": event_types.spoken(event_type["schedulingType"]),
-            "requiresConfirmation": event_type["requiresConfirmation"],
-            "position": event_type["position"],
-            "eventName": event_type["eventName"],
-            "metadata": event_type["metadata"],
-        }
-        for event_type in event_types.listed(call.connection, call.host["id"])
-    ]
+    names = ("id", "title", "description", "length", "schedulingType", "slug", "hidden", "metadata")
+    own = event_types.listed(call.connection, call.host["id"])
+    return [{name: event_types.as_sent(event_type)[name] for name in names} for event_type in own]
 
 
 def groups(call: Call, _given: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -75,7 +76,7 @@ def get(call: Call, _given: Any) -> dict[str, Any]:
         "appTheme": user["appTheme"],
         "hideBranding": user["hideBranding"],
         "metadata": user["metadata"],
-        "defaultBookerLayouts": dict(layouts) if layouts else None,
+        "defaultBookerLayouts": copy.deepcopy(layouts),
         "allowDynamicBooking": user["allowDynamicBooking"],
         "allowSEOIndexing": user["allowSEOIndexing"],
         "receiveMonthlyDigestEmail": user["receiveMonthlyDigestEmail"],

@@ -114,16 +114,22 @@ def get_schedule(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     )
     away = availability.holidays(call.connection, host["id"], window)
     days = slots.by_day(starts, event_type["lockedTimeZone"] or zone)
-    return {"slots": {day: [as_sent(start, host, away) for start in each] for day, each in days.items()}}
+    return {"slots": {day: day_as_sent(each, host, away) for day, each in days.items()}}
 
 
-def as_sent(start: datetime, host: Row, away: list[availability.Holiday]) -> dict[str, Any]:
-    """One slot; marked where the host is away."""
+def day_as_sent(starts: list[datetime], host: Row, away: list[availability.Holiday]) -> list[dict[str, Any]]:
+    """The slots of a day; those of a holiday share one face of the host, which superjson notes."""
+    face = {"id": host["id"], "displayName": people.display_name(host)}
+    return [as_sent(start, face, away) for start in starts]
+
+
+def as_sent(start: datetime, face: Row, away: list[availability.Holiday]) -> dict[str, Any]:
+    """One slot; marked where the host is away, with the host's one face."""
     for holiday in away:
         if holiday.start <= start < holiday.end:
             return {
                 "away": True,
-                "fromUser": {"id": host["id"], "displayName": people.display_name(host)},
+                "fromUser": face,
                 "reason": holiday.reason,
                 "emoji": holiday.emoji,
                 **({"notes": holiday.notes} if holiday.show_note and holiday.notes else {}),

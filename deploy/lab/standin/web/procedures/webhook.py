@@ -10,6 +10,11 @@ from ..trpc import Call, Router, mutation, query
 from ..validation import boolean, many, nullish, number, one_of, optional, shape, text, url
 from .people_as_sent import avatar
 
+# The picture that the real app shows for the instance as a whole; nothing here fetches it.
+PLATFORM_IMAGE = (
+    "https://eu.ui-avatars.com/api/?background=fff&color=f9f9f9&bold=true&background=000000&name=Platform"
+)
+
 TRIGGERS = many(one_of(*webhooks.TRIGGERS))
 TIME_UNIT = nullish(one_of("DAY", "HOUR", "MINUTE"))
 
@@ -75,7 +80,7 @@ def by_viewer(call: Call, _given: Any) -> dict[str, Any]:
     found = [webhooks.as_sent(webhook) for webhook in webhooks.listed(call.connection, user["id"])]
     profiles: list[dict[str, Any]] = [{"teamId": None, **face, "canModify": True, "canDelete": True}]
     if user["role"] == "ADMIN":
-        platform = {"teamId": None, "slug": "Platform", "name": "Platform", "image": face["image"]}
+        platform = {"teamId": None, "slug": "Platform", "name": "Platform", "image": PLATFORM_IMAGE}
         profiles.append(platform | {"canModify": True, "canDelete": True})
     groups = [
         {

@@ -1,0 +1,176 @@
+"""What a replay needs around it: a PostgreSQL, a fresh stand-in on it, and a sink for its webhooks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import psycopg
+
+REPOSITORY = Path(__file__).parents[3]
+PATIENCE_SECONDS = 60
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """The lab's PostgreSQL in a container of its own; yields its URL and removes it afterwards."""
+    from deploy.lab.images import ensure_postgres_image
+
+    image, password = ensure_postgres_image(), secrets.token_hex(16)
+    name = f"calstack-replay-{secrets.token_hex(4)}"
+    docker("run", "--detach", "--name", name, "--env", f"POSTGRES_PASSWORD={password}",
+           "--publish", "127.0.0.1::5432", "--tmpfs", "/var/lib/postgresql/data", image)  # fmt: skip
+    try:
+        port = docker("port", name, "5432/tcp").split(":")[-1].strip()
+        yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+def docker(*arguments: str) -> str:
+    """Run one docker command; its output. Raises subprocess.CalledProcessError."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout
+
+
+@contextlib.contextmanager
+def scratch_database(server_url: str) -> Iterator[str]:
+    """An empty database on a server that may still be starting; dropped afterwards."""
+    name = f"replay_{secrets.token_hex(4)}"
+    with waited_for(server_url) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield server_url.rsplit("/", 1)[0] + f"/{name}"
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def waited_for(server_url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection to a server, as soon as it takes two in a row: images start theirs twice."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            psycopg.connect(server_url, connect_timeout=2).close()
+            time.sleep(0.5)
+            return psycopg.connect(server_url, autocommit=True, connect_timeout=2)
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.3)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that a subscriber received."""
+
+    subscriber: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Sink:
+    """Takes webhooks: 200 for every path but `/fail`, which answers 500."""
+
+    received: list[Sent] = field(default_factory=list)
+    port: int = 0
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Sink]:
+        """Listen on a free port of the loopback."""
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                sink.received.append(Sent(self.path, dict(self.headers.items()), body))
+                self.send_response(500 if self.path == "/fail" else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A running stand-in and the clock that it reads."""
+
+    url: str
+    clock: Path
+
+    def set_clock(self, instant: datetime) -> None:
+        """Make it this time, from which it goes on; the file is never half written."""
+        new = self.clock.with_suffix(".new")
+        new.write_text(instant.isoformat())
+        new.replace(self.clock)
+
+
+@contextlib.contextmanager
+def stand_in(
+    database_url: str, folder: Path, settings: dict[str, str], instant: datetime
+) -> Iterator[StandIn]:
+    """Migrate an empty database and start a stand-in on it; stopped afterwards."""
+    port = free_port()
+    running = StandIn(f"http://127.0.0.1:{port}", folder / "clock")
+    running.set_clock(instant)
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(REPOSITORY),
+        "DATABASE_URL": database_url,
+        "PORT": str(port),
+        "STANDIN_BIND": "127.0.0.1",
+        "STANDIN_CLOCK_FILE": str(running.clock),
+        **settings,
+    }
+    program = [sys.executable, "-m", "deploy.lab.standin"]
+    subprocess.run([*program, "migrate"], env=environment, check=True, capture_output=True, timeout=120)
+    log = folder / "stand-in.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(program, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until_it_answers(running.url, process, log)
+        yield running
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for the first answer. Raises RuntimeError with the log where the process ends instead."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(f"{url}/api/version", trust_env=False)
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the stand-in did not start:\n{log.read_text()}")
