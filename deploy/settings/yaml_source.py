@@ -173,6 +173,10 @@ class _Reader:
 
     def _scalar(self, node: Node, key: str) -> Plain:
         text = str(node.value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            what = "is written by \\u escapes of half a character each, which no file can carry"
+            self._say(node.start_mark.line + 1, key, what, "write the character itself")
+            return ""
         if node.tag == SECRET_TAG:
             return SecretName(text)
         convert = _CONVERSIONS.get(str(node.tag))

@@ -34,7 +34,7 @@ def test_the_lab_loads_and_is_one() -> None:
 
 
 def test_a_copied_lab_host_works(tmp_path: Path) -> None:
-    shutil.copytree(INVENTORIES / "lab", tmp_path / "lab")
+    shutil.copytree(INVENTORIES / "lab", tmp_path / "lab", ignore=shutil.ignore_patterns("lab-state"))
     first = (tmp_path / "lab/hosts/cal1.yaml").read_text()
     second = first.replace("127.88.0.1", "127.88.0.2").replace("cal1", "cal2")
     (tmp_path / "lab/hosts/cal2.yaml").write_text(second)
@@ -158,6 +158,9 @@ def test_what_is_missing_is_named_with_its_meaning(tmp_path: Path) -> None:
         ("smtp: {password: !secret [a]}\n", 1, "write !secret NAME"),
         ("x: &x [*x]\n", 1, "unfolds to too much"),
         ("<<: {domain: x}\n", 1, "merge key"),
+        ('domain: "\\ud800\\udc00"\n', 1, "half a character"),
+        ('smtp: {password: !secret "\\udfff"}\n', 1, "half a character"),
+        ('"\\udfff": x\n', 1, "a key that is not text"),
         ("lab: {}\n", 1, "belongs into defaults.yaml"),
     ],
 )
@@ -289,6 +292,7 @@ yaml_like = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 @example("a: !!timestamp 2001-99-99")
 @example("app: {env: {str: {SecretReference: 1}}}")
 @example("%YAML 3.0\n--- x")
+@example('domain: "A\\ud800\\udc00"')
 @example("a: " + "9" * 5000)
 def test_any_text_gives_settings_or_an_input_error(tmp_path: Path, text: str) -> None:
     write_inventory(tmp_path)
