@@ -67,7 +67,8 @@ def _or_problem(part: Callable[[], Any]) -> Any:
     try:
         return part()
     except Exception as error:
-        return {"problem": f"{type(error).__name__}: {error}"}
+        kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+        return {"problem": f"{kind}{error}"}
 
 
 class CommandError(Exception):
@@ -361,6 +362,8 @@ def _task_queue_answer(request: dict[str, Any], authorization: str | None) -> in
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+    except OSError as error:
+        raise CommandError(f"{url} gives no answer ({error})") from None
 
 
 def _of(containers: Any, service: str) -> dict[str, Any]:

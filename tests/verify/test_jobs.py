@@ -77,9 +77,7 @@ def test_every_job_that_should_have_run_has(server: Server) -> None:
 
 
 def _placed(server: Server, path: str) -> float:
-    return max(
-        (float(file["placed"]) for file in server.found("files") if file["path"] == path), default=0.0
-    )
+    return max((float(file["placed"]) for file in server.found("files") if file["path"] == path), default=0.0)
 
 
 def _patience(interval: float | None) -> float:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,10 +165,11 @@ def test_a_secret_in_a_file_for_root_alone_is_no_finding(root: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_a_secret_in_a_command_line_is_found() -> None:
-    command = [sys.executable, "-c", "import time; time.sleep(60)", "s3cr3t-s3cr3t"]
-    process = subprocess.Popen(command)
+    # One of a kind: another run of this test on the same machine has a process of its own.
+    secret = uuid.uuid4().hex
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", secret])
     try:
-        assert look._exposed(NEEDLES) == [f"cron_secret in /proc/{process.pid}/cmdline"]
+        assert look._exposed({"key": [secret]}) == [f"key in /proc/{process.pid}/cmdline"]
     finally:
         process.kill()
         process.wait()
