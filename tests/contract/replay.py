@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.errors import CalstackError
+
 from .replaying import recordings, servers
 from .replaying.player import Outcome, Player
 from .replaying.recordings import ORDER, Recordings
@@ -52,8 +54,7 @@ def replay(found: Recordings, server_url: str) -> Outcome:
 def printed(outcome: Outcome, left_out: Sequence[str]) -> Iterator[str]:
     """The result for people, line by line."""
     for difference in outcome.differences:
-        place = f"{difference.file} step {difference.step}" if difference.step >= 0 else difference.file
-        yield f"{place}: {difference.what}"
+        yield f"{difference.file} step {difference.step}: {difference.what}"
     yield "Excepted, since a server makes it up or a recording does not hold it:"
     for name, excepted in outcome.excepted.items():
         kinds = ", ".join(f"{what} ({count})" for what, count in sorted(excepted.items()) if count)
@@ -91,9 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except recordings.RecordingError as error:
         print(error, file=sys.stderr)
         return 2
-    with contextlib.ExitStack() as stack:
-        server_url = options.database or stack.enter_context(servers.postgres())
-        outcome = replay(found, server_url)
+    try:
+        with contextlib.ExitStack() as stack:
+            server_url = options.database or stack.enter_context(servers.postgres())
+            outcome = replay(found, server_url)
+    except (CalstackError, servers.ServerError) as error:
+        print(error, file=sys.stderr)
+        return 1
     print(as_document(outcome) if options.json else "\n".join(printed(outcome, found.left_out)))
     return 0 if outcome.total and not outcome.differences else 1
 

@@ -1,4 +1,4 @@
-"""The replayer's comparison finds what is not alike: a comparison that lets everything pass proves nothing."""
+"""The comparison finds what is not alike: one that lets everything pass proves nothing."""
 
 from __future__ import annotations
 

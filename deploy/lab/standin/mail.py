@@ -28,7 +28,7 @@ class Mailer:
     def send(self, to: str, subject: str, text: str) -> None:
         """Send a mail soon; returns at once and never raises."""
         if self._settings.host is None:
-            log.info("no mail server configured: a mail about %r was not sent", subject)
+            log.debug("no mail server configured: a mail about %r was not sent", subject)
             return
         message = EmailMessage()
         message["From"] = formataddr((self._settings.sender_name, self._settings.sender))

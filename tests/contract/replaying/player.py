@@ -39,14 +39,19 @@ class Difference:
 class Outcome:
     """What a replay found."""
 
-    total: int = 0
+    played: set[tuple[str, int]] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
     excepted: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
+    def total(self) -> int:
+        """How many steps were played."""
+        return len(self.played)
+
+    @property
     def alike(self) -> int:
         """How many steps were answered alike."""
-        return self.total - len({(each.file, each.step) for each in self.differences if each.step >= 0})
+        return self.total - len({(each.file, each.step) for each in self.differences} & self.played)
 
 
 class Player:
@@ -73,7 +78,7 @@ class Player:
         self._cookies = {name: value for name, value in self._cookies.items() if is_session(name)}
         excepted = self._outcome.excepted.setdefault(recording.name, Counter())
         for step in recording.steps:
-            self._outcome.total += 1
+            self._outcome.played.add((recording.name, step.number))
             if step.note and TIME_OF_DAY.match(step.note):
                 moment = datetime.strptime(step.note, "%H:%M:%S").time()
                 self._running.set_clock(datetime.combine(self._start.date(), moment, self._start.tzinfo))
@@ -121,7 +126,8 @@ class Player:
             headers.setdefault("content-type", "application/json")
             content = content.replace(RECORDED_SINK, f"127.0.0.1:{self._sink.port}")
         params = {
-            name: self._own_input(value, request["path"]) for name, value in (request["params"] or {}).items()
+            name: self._own_input(str(value), request["path"])
+            for name, value in (request["params"] or {}).items()
         }
         return self._client.build_request(
             request["method"], path, headers=headers, params=params or None, content=content
@@ -134,7 +140,7 @@ class Player:
         try:
             return json.dumps(self._own_value(json.loads(text), path, ()))
         except ValueError:
-            return self._names.own_text(str(text))
+            return self._names.own_text(text)
 
     def _own_value(self, value: Any, path: str, keys: tuple[str, ...]) -> Any:
         if isinstance(value, dict):
@@ -220,14 +226,16 @@ class Player:
             received[*key, turns[key]] = (sent, source)
             turns[key] += 1
         turns.clear()
-        for delivery in wanted:
+        for index, delivery in enumerate(recorded):
+            if delivery not in wanted:
+                continue
             key = (delivery.subscriber, trigger_of(delivery.body))
             found = received.get((*key, turns[key]))
             turns[key] += 1
             if found is None:
                 if complete:
                     what = f"{key[1]} to {key[0]} was not sent"
-                    self._outcome.differences.append(Difference("webhook_deliveries", -1, what))
+                    self._outcome.differences.append(Difference("webhook_deliveries", index, what))
                 continue
             sent, (file, number) = found
             for what in self._delivery_differences(delivery, sent, excepted):

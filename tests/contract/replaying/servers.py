@@ -23,6 +23,10 @@ REPOSITORY = Path(__file__).parents[3]
 PATIENCE_SECONDS = 60
 
 
+class ServerError(Exception):
+    """A server that a replay needs did not start; the text says which and why."""
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on right now."""
     with socket.socket() as probe:
@@ -47,8 +51,10 @@ def postgres() -> Iterator[str]:
 
 
 def docker(*arguments: str) -> str:
-    """Run one docker command; its output. Raises subprocess.CalledProcessError."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=120)
+    """Run one docker command; its output. Raises ServerError."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise ServerError(f"docker {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -166,11 +172,11 @@ def stand_in(
 
 
 def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for the first answer. Raises RuntimeError with the log where the process ends instead."""
+    """Wait for the first answer. Raises ServerError with the log where the process ends instead."""
     end = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(httpx.TransportError):
             httpx.get(f"{url}/api/version", trust_env=False)
             return
         time.sleep(0.1)
-    raise RuntimeError(f"the stand-in did not start:\n{log.read_text()}")
+    raise ServerError(f"the stand-in did not start:\n{log.read_text()}")

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from ..database import Connection, Row, insert, must, one, rows, update
 from ..instance import Instance
-from . import availability, booking_fields, event_types, meetings, payloads, people, webhooks
+from . import availability, booking_fields, event_types, meetings, payloads, people, schedules, webhooks
 from .identifiers import booking_uid, idempotency_key, new_uuid
 from .payloads import Booked, Payload
 from .refusals import RefusalError
@@ -18,6 +18,7 @@ from .slots import Interval
 from .titles import booking_title
 
 NO_HOST_FREE = "no_available_users_found_error"
+OUT_OF_BOUNDS = "booking_time_out_of_bounds_error"
 VIDEO_WITHOUT_KEYS = "integrations:daily"
 
 
@@ -88,6 +89,9 @@ def book(instance: Instance, event_type_id: int, request: Request) -> Made:
             raise RefusalError("NOT_FOUND")
         former = former_booking(connection, request.reschedule_uid)
         refuse_bad_times(event_type, request, now)
+        hours = schedules.working_hours(connection, host, event_type["scheduleId"])
+        if not availability.in_period(event_type, request.start, now, hours):
+            raise RefusalError("BAD_REQUEST", OUT_OF_BOUNDS)
         # Two guests of one host wait for each other, so that they cannot both find the host free.
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (7001, host["id"]))
         refuse_over_active_limit(connection, event_type, request, now)
@@ -124,7 +128,7 @@ def refuse_bad_times(event_type: Row, request: Request, now: datetime) -> None:
     if request.start < now:
         raise RefusalError("BAD_REQUEST", "Attempting to book a meeting in the past.")
     if request.start < now + timedelta(minutes=event_type["minimumBookingNotice"]):
-        raise RefusalError("BAD_REQUEST", "booking_time_out_of_bounds_error")
+        raise RefusalError("BAD_REQUEST", OUT_OF_BOUNDS)
     lengths = (event_type["metadata"] or {}).get("multipleDuration") or [event_type["length"]]
     if request.end - request.start not in {timedelta(minutes=length) for length in lengths}:
         raise RefusalError("BAD_REQUEST", "Invalid event length")

@@ -9,7 +9,7 @@ from functools import partial
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ..instance import Instance
@@ -105,7 +105,11 @@ def application(instance: Instance) -> Starlette:
         Route("/{username}/{slug}/embed", endpoint(booking_pages.embedded), methods=["GET", "POST"]),
     ]
 
-    async def missing(_request: Request, _error: Exception) -> Response:
+    async def missing(request: Request, _error: Exception) -> Response:
+        path = request.url.path
+        if path.endswith("/") and path.strip("/"):
+            # Next.js knows no path with a slash at its end, and sends the browser to the one without.
+            return RedirectResponse(f"/{path.strip('/')}", 308)
         return not_found(settings.app_name)
 
     async def wrong_method(_request: Request, _error: Exception) -> Response:

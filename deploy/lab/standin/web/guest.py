@@ -164,7 +164,7 @@ class Guest:
         """`GET /api/csrf`: the token that a cancellation carries, in the body and as a cookie."""
         token = secrets.token_hex(CSRF_LENGTH // 2)
         secure = self._instance.settings.secure_cookies
-        attributes = "Path=/; HttpOnly; " + ("Secure; SameSite=none" if secure else "SameSite=lax")
+        attributes = "Path=/; Secure; HttpOnly; SameSite=none" if secure else "Path=/; HttpOnly; SameSite=lax"
         return with_cookies(json_answer({"csrfToken": token}), f"{CSRF_COOKIE}={token}; {attributes}")
 
     def cancel(self, request: Request, body: bytes) -> Response:

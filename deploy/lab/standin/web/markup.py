@@ -39,6 +39,7 @@ def page(
     head = f"<title>{html.escape(title, quote=False)}</title>" if title is not None else ""
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{head}'
+        '<link rel="icon" href="/avatar.svg">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{STYLE}</style></head><body><main>{body}</main>"
         + (f"<script>{script}</script>" if script else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core import bookings, meetings, payloads, webhooks
+from ...core import bookings, event_types, meetings, payloads, webhooks
 from ...database import Row, rows, update
 from ..trpc import Call, Router, mutation, query
 from ..validation import boolean, many, nullish, number, one_of, optional, shape, text, url
@@ -96,6 +96,8 @@ def by_viewer(call: Call, _given: Any) -> dict[str, Any]:
 def create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     """A new webhook of the user, of an event type, or (admins) of the whole instance."""
     values = stored(given)
+    if given.get("eventTypeId"):
+        event_types.owned(call.connection, call.host["id"], given["eventTypeId"])
     if not given.get("eventTypeId") and not (given.get("platform") and call.host["role"] == "ADMIN"):
         values["userId"] = call.host["id"]
     webhook = webhooks.create(call.connection, call.instance.now(), values)
