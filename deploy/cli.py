@@ -96,8 +96,7 @@ def deploy_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> 
     Example: calstack deploy --inventory example --limit cal1
     """
     inventory = load_inventory(inventory_name)
-    seeding.check_manifest(inventory)
-    choose(inventory, limit)
+    deploying.check(inventory, choose(inventory, limit))
     if inventory.lab is not None:
         lab_verbs.up(inventory, CONSOLE)
     with opened(inventory, limit, CONSOLE) as hosts:
@@ -273,3 +272,7 @@ def lab_info_command(inventory_name: str, as_json: bool) -> int:
         for host in document["hosts"]:
             CONSOLE.line(f"{host['name']}: {host['url']} at {host['address']}")
     return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import secrets as randomness
-import shlex
 import string
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,6 @@ from deploy.errors import CalstackError, InputError
 from deploy.masker import Masker
 from deploy.settings.app_variables import Placeholder
 from deploy.settings.inventory import Inventory
-from deploy.settings.load import INVENTORIES
 from deploy.settings.rules import secret_name
 from deploy.settings.secret_references import secret_references
 
@@ -340,9 +338,7 @@ class SecretStore:
                 self.masker.register(entry["value"])
 
     def _command(self, verb: str, name: str) -> str:
-        beside = self.inventory.path.parent == INVENTORIES
-        named = self.inventory.name if beside else shlex.quote(str(self.inventory.path))
-        return f"calstack secrets {verb} {name} --inventory {named}"
+        return f"calstack secrets {verb} {name} --inventory {self.inventory.as_given}"
 
     def _read(self) -> Content:
         file = self.inventory.secrets_file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 from deploy.actions.bootstrap import bootstrap
 from deploy.actions.jobs import catch_up_jobs
 from deploy.actions.opening import Opened
-from deploy.actions.seed import seed
+from deploy.actions.seed import check_manifest, seed
 from deploy.actions.smoke import smoke
 from deploy.converge import Report
 from deploy.errors import CalstackError
+from deploy.roles.catalogue import all_files
+from deploy.settings.inventory import Inventory
+from deploy.site import preview_context
 from deploy.smoke.report import SmokeReport
 
 
@@ -52,6 +55,13 @@ class DeployResult:
     @property
     def _smoke_failure(self) -> str | None:
         return "\n".join(self.smoke.conclusion()) if self.smoke is not None else None
+
+
+def check(inventory: Inventory, names: Sequence[str]) -> None:
+    """Validate all that can be known without a host; raises `InputError` before anything is touched."""
+    check_manifest(inventory)
+    for name in names:
+        all_files(preview_context(inventory, name))
 
 
 def deploy(opened: Opened, report: Report) -> list[DeployResult]:

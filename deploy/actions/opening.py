@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from deploy.actions.instance import Instance
 from deploy.console import Console
 from deploy.converge import Connection, connect
 from deploy.errors import CalstackError, InputError
+from deploy.pki import proxy_certificate
 from deploy.secrets import SecretStore
 from deploy.settings.inventory import Inventory
 
@@ -69,15 +71,20 @@ def choose(inventory: Inventory, limit: Sequence[str]) -> list[str]:
 def opened(inventory: Inventory, limit: Sequence[str], console: Console) -> Iterator[Opened]:
     """Open the secrets, so that the console can mask them, and connect to the hosts.
 
-    Raises `InputError` for a secret that a setting names and nobody has stored, `CalstackError` when not one
-    host can be reached; single failures stand in the connection.
+    What the hosts need is made here, so that what a person should know is told once. Raises `InputError`
+    for a secret that a setting names and nobody has stored, `CalstackError` when not one host can be
+    reached; single failures stand in the connection.
     """
     names = choose(inventory, limit)
+    for warning in inventory.warnings:
+        console.line(f"warning: {warning}", style="yellow")
     store = SecretStore.open(inventory, tell=console.line)
     console.mask = store.masker.mask
     store.check_references(names)
+    now = datetime.datetime.now(datetime.UTC)
     for name in names:
         store.host(name)
+        proxy_certificate(inventory, name, store, now, tell=console.line)
     with connect(inventory, names, log=console.log) as connection:
         if not connection.names:
             raise CalstackError("\n".join(f"{name}: {why}" for name, why in connection.failures.items()))

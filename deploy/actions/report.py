@@ -35,7 +35,7 @@ def deploy_report(
 def _handover(opened: Opened, result: DeployResult, timings: Sequence[tuple[str, float]]) -> list[str]:
     settings = opened.inventory.hosts[result.host]
     lab = opened.inventory.lab is not None
-    inventory = "" if opened.inventory.name == "lab" else f" --inventory {opened.inventory.name}"
+    inventory = "" if opened.inventory.name == "lab" else f" --inventory {opened.inventory.as_given}"
     stages = {**dict(timings), **result.seconds}
     stages.pop("Deploying", None)
     lines = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from pyinfra.api.facts import FactBase
 
@@ -54,3 +56,43 @@ class PathStates(FactBase[dict[str, PathState]]):
     def default() -> dict[str, PathState]:
         """Nothing lies there."""
         return {}
+
+
+class JsonFile(FactBase[dict[str, Any] | None]):
+    """The object in a JSON file; empty where there is no file, None where it holds something else."""
+
+    def command(self, path: str) -> str:
+        """The file as it is."""
+        return f"cat {shlex.quote(path)} 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> dict[str, Any] | None:
+        """Parse it."""
+        text = "\n".join(output).strip()
+        try:
+            content = json.loads(text or "{}")
+        except ValueError:
+            return None
+        return content if isinstance(content, dict) else None
+
+    @staticmethod
+    def default() -> dict[str, Any]:
+        """No settings."""
+        return {}
+
+
+class VariableDigest(FactBase[str | None]):
+    """SHA-256 of a variable's value in an environment file; None where there is no such line.
+
+    The value itself, a secret, never leaves the host.
+    """
+
+    def command(self, path: str, variable: str) -> str:
+        """Digest of what stands behind the name, quotes left out."""
+        return (
+            f"value=$(sed -n 's/^{variable}=//p' {shlex.quote(path)} 2>/dev/null | tr -d '\"'); "
+            '[ -z "$value" ] || printf %s "$value" | sha256sum'
+        )
+
+    def process(self, output: list[str]) -> str | None:
+        """The digest stands first."""
+        return output[0].split()[0] if output and output[0] else None

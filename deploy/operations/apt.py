@@ -30,3 +30,11 @@ def installed(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
     yield StringCommand(
         f"{_APT} -o Dpkg::Options::=--force-confold install --no-install-recommends", " ".join(missing)
     )
+
+
+@operation()
+def installed_unless(any_of: Sequence[str], otherwise: str) -> Generator[StringCommand, None, None]:
+    """Install a package unless the host has one of those that do the same."""
+    have = host.get_fact(DebPackages)
+    if not any(name in have for name in any_of):
+        yield from installed._inner(packages=[otherwise])

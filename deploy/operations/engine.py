@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, Literal
 
 from pyinfra.api.command import StringCommand
@@ -12,7 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from deploy.errors import CalstackError
-from deploy.facts.files import PathStates
+from deploy.facts.files import JsonFile, PathStates
 from deploy.facts.system import EngineVersions, SystemIdentity
 from deploy.operations import apt, files
 from deploy.rendering import ManagedDirectory, ManagedFile
@@ -72,6 +74,23 @@ def installed(source: Source, compose_file: bytes | None) -> Generator[Any, None
         plugin = ManagedFile(COMPOSE_PLUGIN, compose_file, mode="0755")
         folder = ManagedDirectory(COMPOSE_PLUGIN.rpartition("/")[0])
         yield from files.managed._inner(items=[folder, plugin])
+
+
+@operation()
+def configured(source: Source, wanted: ManagedFile) -> Generator[Any, None, None]:
+    """Lay our engine settings over those that are there; an operator's own keys (data-root …) stay.
+
+    Nothing is touched for `present`. Raises `CalstackError` for a file that is not JSON.
+    """
+    if source == "present":
+        return
+    there: dict[str, Any] | None = host.get_fact(JsonFile, path=wanted.path)
+    if there is None:
+        raise CalstackError(f"{wanted.path} is not JSON", where=host.name, fix="mend it or remove it")
+    merged = {**there, **json.loads(wanted.content)}
+    if merged != there:
+        content = json.dumps(merged, indent=2).encode() + b"\n"
+        yield from files.managed._inner(items=[replace(wanted, content=content)])
 
 
 @operation()

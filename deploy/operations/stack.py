@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import shlex
 from collections.abc import Generator, Mapping, Sequence
@@ -12,12 +13,32 @@ from pyinfra.context import host
 
 from deploy.errors import CalstackError
 from deploy.facts.database import DatabaseStamp
+from deploy.facts.files import VariableDigest
 from deploy.facts.stack import ImageIds, Stack, StackState
 from deploy.operations.action import Action
 from deploy.remote import Remote
 from deploy.settings.layout import PROJECT, PSQL
 
 _COMPOSE = f"cd {PROJECT} && docker compose --progress quiet"
+
+
+@operation()
+def encryption_key_kept(environment_file: str, key: str) -> Generator[Action, None, None]:
+    """Raises `CalstackError` when the instance on the host was made with another encryption key.
+
+    Under another key every stored calendar password and two-factor secret is lost (FACTS §7), so an inventory
+    whose secrets are gone must not be deployed over a living instance.
+    """
+    there = host.get_fact(VariableDigest, path=environment_file, variable="CALENDSO_ENCRYPTION_KEY")
+    if there is not None and there != hashlib.sha256(key.encode()).hexdigest():
+        raise CalstackError(
+            "the instance on this host was made with another encryption key than the inventory holds; with a "
+            "new one its calendars and second factors would be lost",
+            where=host.name,
+            fix="bring back the inventory's secrets.age; or, if the instance shall begin anew, remove "
+            f"{environment_file} on the host",
+        )
+    yield from ()
 
 
 @operation()

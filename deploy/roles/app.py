@@ -100,6 +100,11 @@ def _hash(content: bytes) -> str:
 @deploy("Project")
 def place_project(host: HostContext, others: Sequence[ManagedFile | ManagedDirectory]) -> None:
     """Place the files of all services at once: Compose reads them all before it starts one."""
+    stack.encryption_key_kept(
+        name="The instance keeps its encryption key",
+        environment_file=ENVIRONMENT_FILE,
+        key=host.secrets.encryption_key,
+    )
     file_operations.managed(name="The compose project's files lie in place", items=[*files(host), *others])
 
 

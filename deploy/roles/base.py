@@ -41,6 +41,11 @@ def prepare_system(host: HostContext) -> None:
     if settings.unattended_upgrades:
         packages.append("unattended-upgrades")
     apt.installed(name="The system's packages are installed", packages=packages)
+    apt.installed_unless(
+        name="Something keeps the clock right",
+        any_of=("chrony", "ntp", "ntpsec", "openntpd", "systemd-timesyncd"),
+        otherwise="systemd-timesyncd",
+    )
     placed = file_operations.managed(name="The system's settings lie in place", items=files(host))
     systemd.service(
         name="The journal knows its limit",

@@ -21,13 +21,17 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
     if host.settings.docker.source == "vendor":
         items.append(_vendor_source(host))
     if host.settings.docker.source != "present":
-        items.append(ManagedFile("/etc/docker/daemon.json", host.render("etc/docker/daemon.json")))
+        items.append(_engine_settings(host))
     unit = f"etc/systemd/system/{FIREWALL_UNIT}"
     items += [
         ManagedFile("/opt/calcom/firewall.sh", host.render("opt/calcom/firewall.sh"), mode="0755"),
         ManagedFile(f"/{unit}", host.render(unit)),
     ]
     return items
+
+
+def _engine_settings(host: HostContext) -> ManagedFile:
+    return ManagedFile("/etc/docker/daemon.json", host.render("etc/docker/daemon.json"))
 
 
 def _vendor_source(host: HostContext) -> ManagedFile:
@@ -45,23 +49,26 @@ def _vendor_source(host: HostContext) -> ManagedFile:
 @deploy("Docker")
 def install_engine(host: HostContext) -> None:
     """Make sure of an engine with Compose, its settings, and the firewall around the project's networks."""
-    settings = host.settings.docker
+    settings, wanted = host.settings.docker, _engine_settings(host)
     compose_file = host.inventory.file(settings.compose_file).read_bytes() if settings.compose_file else None
     engine.repository_key(
         name="The package source is trusted", source=settings.source, keyring=VENDOR_KEYRING
     )
-    placed = file_operations.managed(name="The engine's settings lie in place", items=files(host))
+    placed = file_operations.managed(
+        name="Package source and firewall lie in place",
+        items=[item for item in files(host) if item.path != wanted.path],
+    )
+    configured = engine.configured(
+        name="The engine's settings lie in place", source=settings.source, wanted=wanted
+    )
     engine.installed(
         name="Engine and Compose are installed", source=settings.source, compose_file=compose_file
     )
-    systemd.daemon_reload(name="systemd knows the firewall's unit", _if=placed.did_change)
     systemd.service(
-        name="The engine knows its settings",
-        service="docker",
-        restarted=True,
-        _if=lambda: placed.did_change() and settings.source != "present",
+        name="The engine knows its settings", service="docker", restarted=True, _if=configured.did_change
     )
     engine.usable(name="The engine answers")
+    systemd.daemon_reload(name="systemd knows the firewall's unit", _if=placed.did_change)
     systemd.service(
         name="The firewall has its rules", service=FIREWALL_UNIT, restarted=True, _if=placed.did_change
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pyinfra.api.deploy import deploy
 
 from deploy.operations import files as file_operations
@@ -19,9 +17,9 @@ CRON_FILE = "etc/cron.d/calcom-jobs"
 def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
     """`onhost`, what its jobs do, when cron calls them, and where they leave stamps and logs.
 
-    Raises `InputError` for a disabled job that does not exist.
+    Raises `InputError` for a job that does not exist.
     """
-    lines = cron_lines(disable=host.settings.jobs.disable)
+    lines = cron_lines(disable=host.settings.jobs.disable, enable=host.settings.jobs.enable)
     return [
         ManagedDirectory("/var/lib/calcom"),
         ManagedDirectory("/var/lib/calcom/stamps"),
@@ -33,19 +31,16 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
 
 
 def _jobs(host: HostContext) -> bytes:
-    settings, secrets = host.settings, host.secrets
-    ping_url = settings.jobs.ping_url
-    document = json.loads(
-        jobs_json(
-            settings.domain,
-            cron_api_key=secrets.cron_api_key,
-            cron_secret=secrets.cron_secret,
-            ping_url=None if ping_url is None else host.resolve(ping_url),
-            disable=settings.jobs.disable,
-        )
-    )
-    document["origin"] = f"http://127.0.0.1:{settings.proxy.inner_port}"
-    return (json.dumps(document, indent=2) + "\n").encode()
+    jobs, secrets = host.settings.jobs, host.secrets
+    return jobs_json(
+        host.settings.domain,
+        cron_api_key=secrets.cron_api_key,
+        cron_secret=secrets.cron_secret,
+        ping_url=None if jobs.ping_url is None else host.resolve(jobs.ping_url),
+        inner_port=host.settings.proxy.inner_port,
+        disable=jobs.disable,
+        enable=jobs.enable,
+    ).encode()
 
 
 @deploy("Jobs")

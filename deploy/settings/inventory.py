@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.settings.model import HostSettings, LabSettings
+
+INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
+"""Where inventories lie that are called by their name."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,11 @@ class Inventory:
     lab: LabSettings | None
     warnings: tuple[str, ...] = ()
     """What is allowed but should be known, each beginning with the host's name."""
+
+    @property
+    def as_given(self) -> str:
+        """What `--inventory` has to be given: the name, or a folder elsewhere, quoted for a shell."""
+        return self.name if self.path.parent == INVENTORIES else shlex.quote(str(self.path))
 
     def file(self, relative: str) -> Path:
         """The path that a setting names; relative paths start at the inventory's folder."""

@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from deploy.errors import InputError, Problem
-from deploy.settings.inventory import Inventory
+from deploy.settings.inventory import INVENTORIES, Inventory
 from deploy.settings.model import HostSettings, LabSettings
 from deploy.settings.plain_words import Finding, dotted, findings
 from deploy.settings.yaml_source import PLACEHOLDER, Located, SecretName, read
-
-INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
 
 _HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 _FILES = (

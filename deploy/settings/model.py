@@ -315,9 +315,12 @@ class Jobs(Section):
     """The app's periodic endpoints, called by cron."""
 
     disable: list[str] = []
-    """Names of jobs that shall not run; see docs/jobs.md for the names."""
+    """Names of jobs that shall not run; docs/jobs.md lists them."""
+    enable: list[str] = []
+    """Names of jobs that shall run although they are off by default."""
     ping_url: Annotated[str, AfterValidator(rules.web_address)] | SecretReference | None = None
-    """Address that is told of each run's start, success and failure (Healthchecks form, JOB is replaced)."""
+    """Address that is told of each run's start, success and failure (Healthchecks form); `{job}` in it
+    becomes the job's name."""
 
 
 class HostSettings(Section):

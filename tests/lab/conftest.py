@@ -16,7 +16,8 @@ from unittest import mock
 import pytest
 
 from deploy.secrets import SecretStore
-from deploy.settings.load import INVENTORIES, load_inventory
+from deploy.settings.inventory import INVENTORIES
+from deploy.settings.load import load_inventory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deploy.errors import InputError
-from deploy.settings.load import INVENTORIES, load_inventory
+from deploy.settings.inventory import INVENTORIES
+from deploy.settings.load import load_inventory
 from deploy.settings.model import SecretReference
 from tests.unit.settings.folders import DEFAULTS, HOST, inventory_in, write_inventory
 

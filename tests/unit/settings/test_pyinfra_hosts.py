@@ -9,7 +9,8 @@ import pytest
 from pyinfra.api.exceptions import InventoryError
 from pyinfra.connectors.ssh import connector_data_meta
 
-from deploy.settings.load import INVENTORIES, load_inventory
+from deploy.settings.inventory import INVENTORIES
+from deploy.settings.load import load_inventory
 from deploy.settings.pyinfra_hosts import pyinfra_hosts, pyinfra_inventory
 from tests.unit.settings.folders import HOST, inventory_in
 
