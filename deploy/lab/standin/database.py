@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+UniqueViolation = psycopg.errors.UniqueViolation
 
 # What libpq understands of a Prisma URL; the rest (schema, connection_limit, pgbouncer …) is Prisma's own.
 LIBPQ_PARAMETERS = {

@@ -11,6 +11,7 @@ from .core.feature_flags import Flags
 from .core.webhooks import Sender
 from .database import Database
 from .mail import Mailer
+from .own_address import OwnAddress
 from .settings import Settings
 
 # From this version on, deliveries name the version of their shape (FACTS §5).
@@ -19,13 +20,14 @@ WEBHOOK_VERSION_SINCE = (6, 0, 12)
 
 @dataclass(frozen=True)
 class Instance:
-    """Settings, time, rows and the two ways out: webhooks and mail."""
+    """Settings, time, rows, and what goes out: webhooks, mail, and the look at its own address."""
 
     settings: Settings
     clock: Clock
     database: Database
     sender: Sender
     mailer: Mailer
+    own_address: OwnAddress
     flags: Flags = field(default_factory=Flags)
 
     @classmethod
@@ -40,6 +42,7 @@ class Instance:
             database=Database(settings.database_url),
             sender=Sender(tls, with_version_header=settings.version_numbers >= WEBHOOK_VERSION_SINCE),
             mailer=Mailer(settings.mail, tls),
+            own_address=OwnAddress(settings.nextauth_url, tls),
         )
 
     def now(self) -> datetime:
@@ -50,4 +53,5 @@ class Instance:
         """End what is under way, then the pool."""
         self.sender.close()
         self.mailer.close()
+        self.own_address.close()
         self.database.close()

@@ -1,4 +1,4 @@
-"""When two answers are alike (the section "What 'alike' means" of the recordings' README).
+"""When two answers are alike (`recordings/README.md`).
 
 Values must be equal, except what a server makes up: numeric ids, uids, UUIDs, timestamps, trace ids, tokens,
 hashes. Of these, one first seen in a recorded answer stands for the stand-in's own from then on.

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ..database import Connection, Row, insert, must, one, rows, update
+from ..database import Connection, Row, UniqueViolation, insert, must, one, rows, update
 from ..instance import Instance
 from . import availability, booking_fields, event_types, meetings, payloads, people, schedules, webhooks
 from .identifiers import booking_uid, idempotency_key, new_uuid
@@ -199,7 +199,7 @@ def store(
                     "creationSource": request.creation_source,
                 },
             )
-    except people.UniqueViolation as error:
+    except UniqueViolation as error:
         raise RefusalError("CONFLICT", NO_HOST_FREE) from error
     guests = [(guest, request.responses["email"], request.language)]
     guests += [("", email, "en") for email in request.responses.get("guests") or []]
@@ -340,7 +340,7 @@ def decide(instance: Instance, user_id: int, booking_id: int, confirmed: bool, r
         try:
             with connection.transaction():
                 booking = update(connection, "Booking", {"id": booking_id}, values) or booking
-        except people.UniqueViolation as error:
+        except UniqueViolation as error:
             raise RefusalError("CONFLICT", NO_HOST_FREE) from error
         booked = whole(connection, booking)
         if confirmed:

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ..database import Connection, Row, insert, one, rows, update
+from ..database import Connection, Row, UniqueViolation, insert, one, rows, update
 from . import people
 from .identifiers import slugify
 from .refusals import RefusalError
@@ -88,7 +88,7 @@ def create(connection: Connection, user: Row, now: datetime, values: dict[str, A
                 "EventType",
                 stored(values) | {"userId": user["id"], "createdAt": now, "updatedAt": now},
             )
-    except people.UniqueViolation as error:
+    except UniqueViolation as error:
         raise RefusalError("BAD_REQUEST") from error
     connection.execute(
         'INSERT INTO "_user_eventtype" ("A", "B") VALUES (%s, %s)', (event_type["id"], user["id"])
@@ -103,7 +103,7 @@ def change(connection: Connection, event_type: Row, now: datetime, values: dict[
             changed = update(
                 connection, "EventType", {"id": event_type["id"]}, stored(values) | {"updatedAt": now}
             )
-    except people.UniqueViolation as error:
+    except UniqueViolation as error:
         raise RefusalError("BAD_REQUEST") from error
     return changed or event_type
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import bcrypt
-import psycopg
 
 from ..database import Connection, Row, insert, must, one
 from .identifiers import new_uuid, slugify
@@ -114,6 +113,3 @@ def display_name(user: Row) -> str:
 def email_digest(email: str) -> str:
     """The MD5 of an address, by which avatar services know it."""
     return hashlib.md5(email.strip().lower().encode(), usedforsecurity=False).hexdigest()
-
-
-UniqueViolation = psycopg.errors.UniqueViolation

@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..database import Connection, Row, insert, one, rows
-from . import people, templates
+from ..database import Connection, Row, UniqueViolation, insert, one, rows
+from . import templates
 from .identifiers import new_uuid
 from .refusals import RefusalError
 
@@ -97,7 +97,7 @@ def create(connection: Connection, now: datetime, values: dict[str, Any]) -> Row
     try:
         with connection.transaction():
             webhook = insert(connection, "Webhook", values)
-    except people.UniqueViolation as error:
+    except UniqueViolation as error:
         raise RefusalError("INTERNAL_SERVER_ERROR", "Failed to create webhook") from error
     return set_triggers(connection, webhook["id"], triggers)
 

@@ -72,6 +72,7 @@ class AccountPages:
         title = f"Login | {self._app}"
         if not self._has_users():
             return redirect("/auth/setup", title, NO_FRAMES)
+        self._instance.own_address.look()
         wrong = request.query_params.get("error", "")
         problem = PROBLEMS.get(wrong, "Something went wrong.") if wrong else ""
         code = (

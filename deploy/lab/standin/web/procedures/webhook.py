@@ -56,7 +56,7 @@ def stored(given: dict[str, Any]) -> Row:
     return values
 
 
-def listed(call: Call, given: dict[str, Any] | Any) -> list[dict[str, Any]]:
+def listed(call: Call, given: Any) -> list[dict[str, Any]]:
     """The user's webhooks, or those of one event type; secrets in clear."""
     event_type_id = given.get("eventTypeId") if isinstance(given, dict) else None
     found = webhooks.listed(call.connection, call.host["id"], event_type_id)
