@@ -20,8 +20,8 @@ from deploy.console import Console
 from deploy.errors import CalstackError
 from deploy.roles.periodic_endpoints import cron_lines
 from deploy.secrets import SecretStore
-from deploy.settings.inventory import Inventory
-from deploy.settings.load import INVENTORIES, load_inventory
+from deploy.settings.inventory import INVENTORIES, Inventory
+from deploy.settings.load import load_inventory
 from tests.verify import look
 from tests.verify.server import Server
 from tests.verify.test_jobs import _LINE
@@ -167,8 +167,11 @@ def test_a_secret_in_a_file_for_root_alone_is_no_finding(root: Path) -> None:
 def test_a_secret_in_a_command_line_is_found() -> None:
     # One of a kind: another run of this test on the same machine has a process of its own.
     secret = uuid.uuid4().hex
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", secret])
+    script = "import time; print('up', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", script, secret], stdout=subprocess.PIPE)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # a program that is just starting has no command line yet
         assert look._exposed({"key": [secret]}) == [f"key in /proc/{process.pid}/cmdline"]
     finally:
         process.kill()
