@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.lab import engine
+from tests.deployed_lab import deployed_lab
+
+__all__ = ["deployed_lab", "docker_engine"]
 
 
 @pytest.fixture(scope="session")

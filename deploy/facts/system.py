@@ -46,3 +46,20 @@ class EngineVersions(FactBase[tuple[str, str]]):
         """A line each."""
         engine, compose = [*output, "", ""][:2]
         return engine.strip(), compose.strip()
+
+
+class Succeeds(FactBase[bool]):
+    """Whether a script that changes nothing ends well on the host."""
+
+    def command(self, script: str) -> str:
+        """A word for yes, nothing for no."""
+        return f"{{ {script}; }} >/dev/null 2>&1 && echo yes || true"
+
+    def process(self, output: list[str]) -> bool:
+        """Look for the word."""
+        return output == ["yes"]
+
+    @staticmethod
+    def default() -> bool:
+        """No."""
+        return False

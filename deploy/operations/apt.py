@@ -12,6 +12,13 @@ from pyinfra.facts.deb import DebPackages
 # Waits for another apt (unattended upgrades, a killed run of ours) instead of failing at once.
 _APT = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -y -q"
 
+# dpkg itself does not wait for its lock, which the apt of a killed run may still hold.
+_COMPLETE_WHAT_WAS_KILLED = (
+    "tries=0; until said=$(dpkg --configure -a --force-confold 2>&1); do "
+    'case "$said" in *lock*) ;; *) echo "$said" >&2; exit 1 ;; esac; '
+    'tries=$((tries + 1)); [ "$tries" -lt 100 ] || { echo "$said" >&2; exit 1; }; sleep 3; done'
+)
+
 
 @operation()
 def installed(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
@@ -25,7 +32,7 @@ def installed(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
     if not missing:
         host.noop("every package is there")
         return
-    yield StringCommand("dpkg --configure -a --force-confold")
+    yield StringCommand(_COMPLETE_WHAT_WAS_KILLED)
     yield StringCommand(f"{_APT} update")
     yield StringCommand(
         f"{_APT} -o Dpkg::Options::=--force-confold install --no-install-recommends", " ".join(missing)

@@ -15,7 +15,7 @@ from pyinfra.context import host, state
 
 from deploy.errors import CalstackError
 from deploy.facts.files import JsonFile, PathStates
-from deploy.facts.system import EngineVersions, SystemIdentity
+from deploy.facts.system import EngineVersions, Succeeds, SystemIdentity
 from deploy.operations import apt, files
 from deploy.rendering import ManagedDirectory, ManagedFile
 
@@ -101,6 +101,13 @@ def usable() -> Generator[StringCommand, None, None]:
         _require(engine, _OLDEST_ENGINE, "the Docker engine")
         _require(compose, _OLDEST_COMPOSE, "Docker Compose")
     yield from ()
+
+
+@operation()
+def firewall(unit: str, script: str) -> Generator[StringCommand, None, None]:
+    """Put back the firewall's rules where one is missing: whoever flushes iptables leaves the unit active."""
+    if not host.get_fact(Succeeds, script=f"{script} check"):
+        yield StringCommand(f"systemctl restart {unit}")
 
 
 def _require(version: str, oldest: tuple[int, int], what: str) -> None:

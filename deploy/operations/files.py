@@ -6,6 +6,7 @@ import functools
 import io
 import shlex
 import tarfile
+import time
 from collections.abc import Generator, Sequence
 
 from pyinfra.api.operation import operation
@@ -67,5 +68,6 @@ def _archive(files: Sequence[ManagedFile]) -> bytes:
             member.size = len(item.content)
             member.mode = int(item.mode, 8)
             member.uid, member.gid = item.owner, item.group
+            member.mtime = int(time.time())  # cron goes by it
             archive.addfile(member, io.BytesIO(item.content))
     return buffer.getvalue()

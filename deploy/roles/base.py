@@ -47,6 +47,7 @@ def prepare_system(host: HostContext) -> None:
         otherwise="systemd-timesyncd",
     )
     placed = file_operations.managed(name="The system's settings lie in place", items=files(host))
+    systemd.service(name="Cron runs", service="cron", running=True, enabled=True)
     systemd.service(
         name="The journal knows its limit",
         service="systemd-journald",

@@ -13,6 +13,7 @@ from deploy.roles.context import HostContext
 VENDOR_KEYRING = "/etc/apt/keyrings/docker.asc"
 """The key that signs Docker's own packages; it has to lie there before the package lists are read."""
 FIREWALL_UNIT = "calcom-firewall.service"
+FIREWALL_SCRIPT = "/opt/calcom/firewall.sh"
 
 
 def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
@@ -24,7 +25,7 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
         items.append(_engine_settings(host))
     unit = f"etc/systemd/system/{FIREWALL_UNIT}"
     items += [
-        ManagedFile("/opt/calcom/firewall.sh", host.render("opt/calcom/firewall.sh"), mode="0755"),
+        ManagedFile(FIREWALL_SCRIPT, host.render("opt/calcom/firewall.sh"), mode="0755"),
         ManagedFile(f"/{unit}", host.render(unit)),
     ]
     return items
@@ -69,7 +70,5 @@ def install_engine(host: HostContext) -> None:
     )
     engine.usable(name="The engine answers")
     systemd.daemon_reload(name="systemd knows the firewall's unit", _if=placed.did_change)
-    systemd.service(
-        name="The firewall has its rules", service=FIREWALL_UNIT, restarted=True, _if=placed.did_change
-    )
     systemd.service(name="The firewall stands", service=FIREWALL_UNIT, running=True, enabled=True)
+    engine.firewall(name="The firewall has its rules", unit=FIREWALL_UNIT, script=FIREWALL_SCRIPT)

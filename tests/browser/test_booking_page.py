@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from deploy.calcom.guest import Guest
 from deploy.calcom.http import open_client
-from tests.lab.conftest import DeployedLab
+from tests.deployed_lab import DeployedLab
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
 

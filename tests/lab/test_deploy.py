@@ -14,7 +14,7 @@ import pytest
 
 from deploy.calcom.http import open_client
 from deploy.settings.layout import HOST_LOCK
-from tests.lab.conftest import REPOSITORY, DeployedLab, container_ids, results
+from tests.deployed_lab import REPOSITORY, DeployedLab, container_ids, results
 
 pytestmark = pytest.mark.docker
 
@@ -73,7 +73,7 @@ def test_plain_pyinfra_does_the_same_and_finds_nothing_to_do(deployed_lab: Deplo
     )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
-    summary = [line for line in output.splitlines() if line.startswith("Grand total")]
+    summary = [line for line in output.splitlines() if "Grand total" in line]
     assert summary, output
     counts = re.findall(r"\d+|-", summary[-1])
     assert counts[1] in ("-", "0"), f"changed something: {summary[-1]}"
@@ -114,6 +114,34 @@ def test_a_changed_proxy_setting_is_reloaded_without_a_new_container(deployed_la
     assert "strict-transport-security" in _answer(deployed_lab).headers
 
 
+def test_what_somebody_changed_on_the_host_is_put_right(deployed_lab: DeployedLab) -> None:
+    deployed_lab.on_host(
+        "iptables -D INPUT -i br-cal-data -j DROP; systemctl -q disable --now cron; "
+        "chmod 0644 /opt/calcom/web.env; echo >>/opt/calcom/proxy/haproxy.cfg; "
+        "cd /opt/calcom && docker compose stop -t 1 web"
+    )
+    assert deployed_lab.calstack("verify").returncode == 1
+    done = deployed_lab.calstack("deploy", "--json")
+    assert done.returncode == 0, done.stderr
+    verified = deployed_lab.calstack("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_an_inventory_that_lost_its_secrets_is_refused(deployed_lab: DeployedLab) -> None:
+    secrets = deployed_lab.inventory_path / "secrets.age"
+    kept, before = secrets.read_bytes(), container_ids(deployed_lab)
+    secrets.unlink()
+    try:
+        refused = deployed_lab.calstack("deploy")
+    finally:
+        secrets.write_bytes(kept)
+    assert refused.returncode == 1
+    assert "made with another encryption key" in refused.stderr
+    assert container_ids(deployed_lab) == before
+    (deployed_lab.inventory_path / "ca.crt").unlink()
+    assert deployed_lab.calstack("deploy").returncode == 0
+
+
 def test_somebody_elses_administrator_is_told_apart(deployed_lab: DeployedLab) -> None:
     host = deployed_lab.inventory_path / "hosts" / "cal1.yaml"
     before = host.read_text(encoding="utf-8")
@@ -150,6 +178,7 @@ def test_a_second_host_joins_and_a_killed_deploy_is_completed(deployed_lab: Depl
     try:
         for seconds in (6, 14):
             _deploy_and_kill(deployed_lab, after=seconds)
+        _sign_in_as_an_ordinary_user(deployed_lab, "cal2")
         done = deployed_lab.calstack("deploy", "--json")
         assert done.returncode == 0, done.stderr
         both = results(done)
@@ -158,6 +187,19 @@ def test_a_second_host_joins_and_a_killed_deploy_is_completed(deployed_lab: Depl
         assert container_ids(deployed_lab) == before
     finally:
         (hosts / "cal2.yaml").unlink()
+
+
+def _sign_in_as_an_ordinary_user(lab: DeployedLab, host: str) -> None:
+    """Servers of a provider often let only a user with sudo in."""
+    lab.on_host(
+        "apt-get install -y -qq sudo >/dev/null; useradd -m -s /bin/bash ops; "
+        "echo 'ops ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ops; "
+        "install -d -m 0700 -o ops -g ops /home/ops/.ssh; "
+        "install -m 0600 -o ops -g ops /root/.ssh/authorized_keys /home/ops/.ssh/",
+        host,
+    )
+    file = lab.inventory_path / "hosts" / f"{host}.yaml"
+    file.write_text(file.read_text("utf-8").replace("ssh:\n", "ssh:\n  user: ops\n"), "utf-8")
 
 
 def _deploy_and_kill(lab: DeployedLab, *, after: float) -> None:

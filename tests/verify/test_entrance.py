@@ -131,6 +131,24 @@ def test_the_sign_in_page_is_there(entrance: Server) -> None:
     )
 
 
+@pytest.mark.parametrize("page", ["/embed/embed.js", "/auth/login"])
+def test_pages_and_embeds_carry_the_public_address(entrance: Server, page: str) -> None:
+    with entrance.public_client() as client:
+        answer = _ask(client, "GET", page)
+    assert "localhost:3000" not in answer.text, complaint(
+        f"{page} points at localhost:3000",
+        why="the image is built for that address and patched at each start of its container (FACTS §0.9): "
+        "links, sign-in and embeds lead nowhere",
+        fix="docker compose up -d --force-recreate web on the host; its log says why the patch failed",
+    )
+    if page.endswith(".js"):
+        assert answer.status_code == 200, complaint(
+            f"{page} answers {answer.status_code}",
+            why="no other site can embed a booking page",
+            fix="docker compose logs --since 15m web proxy on the host",
+        )
+
+
 def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(entrance: Server) -> None:
     closed = list(CLOSED_ALWAYS)
     if entrance.settings.app.sign_up == "closed":

@@ -19,7 +19,7 @@ from deploy.secrets import SecretStore
 from deploy.settings.inventory import INVENTORIES
 from deploy.settings.load import load_inventory
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class DeployedLab:
             ],
             capture_output=True,
             text=True,
+            errors="replace",  # archives are read as well
             timeout=120,
             check=True,
             stdin=subprocess.DEVNULL,
