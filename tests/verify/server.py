@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 import re
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,7 @@ import httpx
 import testinfra
 import testinfra.host
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from deploy.calcom.http import open_client
 from deploy.errors import InputError
@@ -271,9 +274,20 @@ class Server:
 
 
 def _key_lines(value: str) -> list[str]:
-    """The lines inside of PEM's private keys; no text of a file could hold more than these."""
-    keys = re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END", value, re.DOTALL)
-    return [line for key in keys for line in key.split()]
+    """The secret lines inside of PEM's private keys; no text of a file could hold more than these.
+
+    A private key holds its public one too, which certificates show to everybody: those lines are left out.
+    """
+    keys = re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*-----", value, re.DOTALL)
+    return [line for key in keys for line in _secret_lines(key)]
+
+
+def _secret_lines(key: str) -> Iterator[str]:
+    public = load_pem_private_key(key.encode(), password=None).public_key()
+    known = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for line in key.splitlines()[1:-1]:
+        if base64.b64decode(line + "=" * (-len(line) % 4)) not in known:
+            yield line
 
 
 def _quoted(path: Path) -> str:
