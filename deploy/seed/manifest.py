@@ -23,7 +23,7 @@ from deploy.seed.model import (
 )
 from deploy.settings.plain_words import dotted, findings
 from deploy.settings.rules import nearest
-from deploy.settings.yaml_source import Located, SecretName, read
+from deploy.settings.yaml_source import Located, place, plain, read
 
 Resolver = Callable[[str], str]
 """Gives the value of a secret by its name; raises KeyError or CalstackError where there is none."""
@@ -121,10 +121,10 @@ class _Reading:
             )
             return
         try:
-            ManifestFile.model_validate(_plain(content))
+            ManifestFile.model_validate(plain(content))
         except ValidationError as error:
             for finding in findings(error, ManifestFile):
-                self.say(_place(content, finding.path), dotted(finding.path), finding.what, finding.fix)
+                self.say(place(content, finding.path)[0], dotted(finding.path), finding.what, finding.fix)
         self.schedules.extend(_entries(content, "schedules", ScheduleDeclared))
         self.event_types.extend(_entries(content, "event_types", EventTypeDeclared))
         self.webhooks.extend(_entries(content, "webhooks", WebhookDeclared))
@@ -177,7 +177,7 @@ class _Reading:
         )
 
     def _say_at(self, entry: _Entry, key: str, what: str, fix: str | None = None) -> None:
-        self.say(_place(entry.located, (key,)), f"{entry.path}.{key}", what, fix)
+        self.say(place(entry.located, (key,))[0], f"{entry.path}.{key}", what, fix)
 
     def _once(self, entries: list[_Entry], keys: tuple[str, ...]) -> None:
         first: dict[tuple[Any, ...], _Entry] = {}
@@ -187,8 +187,8 @@ class _Reading:
                 continue
             before = first.setdefault(natural_key, entry)
             if before is not entry:
-                place = f"{before.located.file}:{_place(before.located, keys[:1]).line}"
-                self._say_at(entry, keys[0], f"stands there twice, first in {place}", "keep one of them")
+                where = f"{before.located.file}:{place(before.located, keys[:1])[0].line}"
+                self._say_at(entry, keys[0], f"stands there twice, first in {where}", "keep one of them")
 
     def _known(self, entries: list[_Entry], key: str, declared: list[Any]) -> None:
         names = [name for name in declared if isinstance(name, str)]
@@ -206,34 +206,10 @@ def _entries(content: Located, section: str, model: type[Any]) -> Iterator[_Entr
     listed = content.value.get(section) if isinstance(content.value, dict) else None
     for position, located in enumerate(listed.value if listed and isinstance(listed.value, list) else ()):
         try:
-            declared = model.model_validate(_plain(located))
+            declared = model.model_validate(plain(located))
         except ValidationError:
             declared = None  # told with the whole file
         yield _Entry(declared, located, f"{section}[{position}]")
-
-
-def _plain(content: Located) -> Any:
-    value = content.value
-    if isinstance(value, dict):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child) for child in value]
-    return {"secret": value.name} if isinstance(value, SecretName) else value
-
-
-def _place(content: Located, path: Sequence[str | int]) -> Located:
-    """The deepest value on the path that is there."""
-    found = content
-    for step in path:
-        below: dict[str | int, Located] = {}
-        if isinstance(found.value, dict):
-            below.update(found.value)
-        elif isinstance(found.value, list):
-            below.update(enumerate(found.value))
-        if step not in below:
-            break
-        found = below[step]
-    return found
 
 
 # --- from the manifest's words to the channel's

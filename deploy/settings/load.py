@@ -15,7 +15,7 @@ from deploy.errors import InputError, Problem
 from deploy.settings.inventory import INVENTORIES, Inventory
 from deploy.settings.model import HostSettings, LabSettings
 from deploy.settings.plain_words import Finding, dotted, findings
-from deploy.settings.yaml_source import PLACEHOLDER, Located, SecretName, read
+from deploy.settings.yaml_source import PLACEHOLDER, Located, place, plain, read
 
 _HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 _FILES = (
@@ -163,14 +163,14 @@ class _Reading:
     ) -> _Model | None:
         """The content as a model, or None with its problems kept."""
         try:
-            return model.model_validate(_plain(content))
+            return model.model_validate(plain(content))
         except ValidationError as error:
             for finding in findings(error, model):
                 self._say_finding(finding, content, file, inside)
             return None
 
     def _say_finding(self, finding: Finding, content: Located, file: Path, inside: tuple[str, ...]) -> None:
-        found, depth = _place(content, finding.path)
+        found, depth = place(content, finding.path)
         if isinstance(found.value, str) and PLACEHOLDER in found.value:
             return
         where: Located | Path = found if depth or inside else file
@@ -190,7 +190,7 @@ class _Reading:
             except (OSError, ValueError, RuntimeError):
                 missing = True
             if missing:
-                found, _ = _place(content, path)
+                found, _ = place(content, path)
                 self.say(found, dotted(path), "names a file that is not there or cannot be read")
 
     def check_twins(self, hosts: dict[str, HostSettings], places: dict[str, Located]) -> None:
@@ -200,12 +200,12 @@ class _Reading:
         for name, host in hosts.items():
             first = addresses.setdefault((host.ssh.address.lower(), host.ssh.port), name)
             if first != name:
-                found, _ = _place(places[name], ("ssh", "address"))
+                found, _ = place(places[name], ("ssh", "address"))
                 what = f"is the address and port of the host {first} as well"
                 self.say(found, "ssh.address", what, f"give {name} its own address")
             first = domains.setdefault(host.domain, name)
             if first != name:
-                found, _ = _place(places[name], ("domain",))
+                found, _ = place(places[name], ("domain",))
                 what = f"is the name of the host {first} as well"
                 self.say(found, "domain", what, f"give {name} its own name")
 
@@ -239,10 +239,6 @@ def _keys(content: Located) -> dict[str, Located]:
     return content.value if isinstance(content.value, dict) else {}
 
 
-def _entries(content: Located) -> list[Located]:
-    return content.value if isinstance(content.value, list) else []
-
-
 def _child(content: Located, key: str) -> Located:
     return _keys(content)[key]
 
@@ -261,29 +257,6 @@ def _overlaid(below: Located, above: Located) -> Located:
     for key, value in above.value.items():
         merged[key] = _overlaid(merged[key], value) if key in merged else value
     return Located(merged, above.file, above.line)
-
-
-def _plain(content: Located) -> Any:
-    value = content.value
-    if isinstance(value, dict):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child) for child in value]
-    if isinstance(value, SecretName):
-        return {"secret": value.name}
-    return value
-
-
-def _place(content: Located, path: tuple[str | int, ...]) -> tuple[Located, int]:
-    """The deepest value on the path that is there, and how many steps down it lies."""
-    found, depth = content, 0
-    for step in path:
-        named: dict[str | int, Located] = dict(enumerate(_entries(found))) | _keys(found)
-        if step not in named:
-            break
-        found = named[step]
-        depth += 1
-    return found, depth
 
 
 def _all_values(content: Located, key: str = "") -> Iterator[tuple[str, Located]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -13,10 +14,12 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from deploy.errors import Problem
 
 SECRET_TAG = "!secret"  # noqa: S105 - the tag, not a secret
+ENVIRONMENT_TAG = "!env"
 PLACEHOLDER = "CHANGE-ME"
 
 _DEEPEST = 40
-_MOST_VALUES = 20_000
+_UNFOLDED_VALUES = 20_000
+"""How many values aliases may add to those that are written."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class SecretName:
     """What `!secret NAME` says."""
 
     name: str
+
+
+class EnvironmentText(str):
+    """A text that `!env NAME` took from the environment; it may be a secret, and is shown nowhere."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<from the environment>"
 
 
 Plain = str | int | float | bool | None | SecretName
@@ -46,18 +58,46 @@ class _UnreadableError(Exception):
         self.problem = problem
 
 
-def read(file: Path, shown: Path) -> tuple[Located | None, list[Problem]]:
+def read(
+    file: Path, shown: Path, environment: Mapping[str, str] | None = None
+) -> tuple[Located | None, list[Problem]]:
     """The content of a YAML file, and all that is wrong with it as YAML.
 
-    `shown` is the path that problems name. The content is None where it cannot be read at all.
+    `shown` is the path that problems name. Where an `environment` is given, `!env NAME` stands for its value,
+    as a text. The content is None where it cannot be read at all.
     """
     try:
         text = _text(file, shown)
         root = _compose(text, shown)
-        reader = _Reader(shown)
+        reader = _Reader(shown, environment, _UNFOLDED_VALUES + len(text))
         return reader.located(root, "", 0), reader.problems
     except _UnreadableError as error:
         return None, [error.problem]
+
+
+def plain(content: Located) -> Any:
+    """The value without its places, as the models take it; `!secret NAME` is `{"secret": NAME}`."""
+    value = content.value
+    if isinstance(value, dict):
+        return {key: plain(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [plain(child) for child in value]
+    return {"secret": value.name} if isinstance(value, SecretName) else value
+
+
+def place(content: Located, path: Sequence[str | int]) -> tuple[Located, int]:
+    """The deepest value on the path that is there, and how many steps down it lies."""
+    found, depth = content, 0
+    for step in path:
+        below: Located | None = None
+        if isinstance(found.value, dict):
+            below = found.value.get(str(step))
+        elif isinstance(found.value, list) and isinstance(step, int) and 0 <= step < len(found.value):
+            below = found.value[step]
+        if below is None:
+            break
+        found, depth = below, depth + 1
+    return found, depth
 
 
 def _text(file: Path, shown: Path) -> str:
@@ -114,8 +154,10 @@ def _line_indented_by_tab(text: str) -> int | None:
 
 
 class _Reader:
-    def __init__(self, shown: Path) -> None:
+    def __init__(self, shown: Path, environment: Mapping[str, str] | None, most_values: int) -> None:
         self.shown = shown
+        self.environment = environment
+        self.most_values = most_values
         self.problems: list[Problem] = []
         self._values = 0
 
@@ -123,7 +165,7 @@ class _Reader:
         """The node's value with its place; problems are collected."""
         self._values += 1
         line = node.start_mark.line + 1
-        if depth > _DEEPEST or self._values > _MOST_VALUES:
+        if depth > _DEEPEST or self._values > self.most_values:
             # An alias inside its own anchor never ends, and a few nested aliases unfold to billions.
             raise _UnreadableError(
                 Problem(self.shown, line, key[:40], "unfolds to too much; write it without aliases")
@@ -179,6 +221,8 @@ class _Reader:
             return ""
         if node.tag == SECRET_TAG:
             return SecretName(text)
+        if node.tag == ENVIRONMENT_TAG and self.environment is not None:
+            return self._from_environment(node, key, text, self.environment)
         convert = _CONVERSIONS.get(str(node.tag))
         if convert is None:
             self._refuse_tag(node, key, "tag:yaml.org,2002:str")
@@ -188,16 +232,23 @@ class _Reader:
         except (ValueError, OverflowError):
             return text
 
+    def _from_environment(self, node: Node, key: str, name: str, environment: Mapping[str, str]) -> Plain:
+        if environment.get(name):
+            return EnvironmentText(environment[name])
+        line = node.start_mark.line + 1
+        self._say(line, key, f"the environment has no variable {name[:60]}", f"export {name[:60]}=… first")
+        return EnvironmentText("unset")
+
     def _refuse_tag(self, node: Node, key: str, plain: str) -> None:
         if node.tag in (plain, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"):
             return
-        fix = "write !secret NAME, the name on the same line" if node.tag == SECRET_TAG else None
-        self._say(
-            node.start_mark.line + 1,
-            key,
-            f"carries the tag {str(node.tag)[:40]}; the only tag is !secret, in front of a name",
-            fix,
+        known = [SECRET_TAG] if self.environment is None else [SECRET_TAG, ENVIRONMENT_TAG]
+        fix = f"write {node.tag} NAME, the name on the same line" if node.tag in known else None
+        allowed = (
+            f"the only tag is {known[0]}" if len(known) == 1 else f"the only tags are {' and '.join(known)}"
         )
+        what = f"carries the tag {str(node.tag)[:40]}; {allowed}, in front of a name"
+        self._say(node.start_mark.line + 1, key, what, fix)
 
     def _say(self, line: int, key: str, what: str, fix: str | None = None) -> None:
         self.problems.append(Problem(self.shown, line, key, what, fix))
