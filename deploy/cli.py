@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -19,9 +19,10 @@ from deploy.actions import report as reporting
 from deploy.actions import secrets as keeping
 from deploy.actions import seed as seeding
 from deploy.actions import smoke as smoking
+from deploy.actions import webhook as judging
 from deploy.actions.opening import choose, opened
 from deploy.console import Console
-from deploy.errors import CalstackError
+from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
 from deploy.settings.load import load_inventory
 
@@ -33,7 +34,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def main() -> None:
     """Run `calstack`; every expected error ends with its message and its exit code, never a traceback."""
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="calstack", standalone_mode=False))
     except (click.exceptions.Abort, KeyboardInterrupt):
         CONSOLE.error("stopped; running the same command again goes on from here")
         sys.exit(1)
@@ -196,7 +197,10 @@ def secrets_group() -> None:
 @_inventory_option
 @_json_option
 def secrets_list_command(inventory_name: str, as_json: bool) -> int:
-    """List the secrets without their values: whose, where used, generated or given, how old."""
+    """List the secrets without their values: whose, where used, generated or given, how old.
+
+    Example: calstack secrets list --inventory example
+    """
     listing = keeping.listing(load_inventory(inventory_name))
     if as_json:
         CONSOLE.json(keeping.listing_json(listing))
@@ -236,6 +240,65 @@ def secrets_set_command(inventory_name: str, host: str | None, name: str) -> int
     return 0
 
 
+@cli.group("webhook")
+def webhook_group() -> None:
+    """Deliveries of Cal.com's webhooks."""
+
+
+@webhook_group.command("verify")
+@click.option("--signature", required=True, metavar="HEX", help="Value of the header X-Cal-Signature-256.")
+@click.option(
+    "--secret-name", metavar="NAME", help="The webhook's secret, as the inventory's secrets name it."
+)
+@click.option("--host", metavar="HOST", help="With --secret-name: whose, where hosts have their own.")
+@click.option("--secret-stdin", is_flag=True, help="The secret is the first line of standard input.")
+@click.option(
+    "--body",
+    "body_file",
+    type=click.File("rb"),
+    default="-",
+    metavar="FILE",
+    help="The raw body; without it, (the rest of) standard input.",
+)
+@_inventory_option
+@_json_option
+def webhook_verify_command(
+    signature: str,
+    secret_name: str | None,
+    host: str | None,
+    secret_stdin: bool,
+    body_file: BinaryIO,
+    inventory_name: str,
+    as_json: bool,
+) -> int:
+    """Say whether a delivery is genuine, and what is wrong where it is not; exit code 0 or 1.
+
+    Example: calstack webhook verify --secret-name crm_webhook --signature 3f0c... < body
+    """
+    if secret_stdin == (secret_name is not None):
+        raise InputError(
+            "the webhook's secret is missing, or given twice", fix="give --secret-name NAME or --secret-stdin"
+        )
+    if secret_name is None:
+        secret = sys.stdin.buffer.readline().rstrip(b"\r\n").decode(errors="replace")
+    else:
+        secret = keeping.show(load_inventory(inventory_name), secret_name, host)
+    verdict = judging.judge(body_file.read(), signature, secret)
+    if as_json:
+        CONSOLE.json(
+            {
+                "genuine": verdict.genuine,
+                "verdict": verdict.name,
+                "what": verdict.what,
+                "fix": verdict.fix,
+            }
+        )
+    else:
+        say = CONSOLE.line if verdict.genuine else CONSOLE.error
+        say(f"{verdict.name}: {verdict.what}" + (f"\n  -> {verdict.fix}" if verdict.fix else ""))
+    return 0 if verdict.genuine else 1
+
+
 @cli.group("lab")
 def lab_group() -> None:
     """Disposable hosts on this machine that behave like fresh Debian servers."""
@@ -244,7 +307,10 @@ def lab_group() -> None:
 @lab_group.command("up")
 @_inventory_option
 def lab_up_command(inventory_name: str) -> int:
-    """Start the hosts of a lab inventory."""
+    """Start the hosts of a lab inventory.
+
+    Example: calstack lab up
+    """
     lab_verbs.up(load_inventory(inventory_name), CONSOLE)
     return 0
 
@@ -255,7 +321,10 @@ def lab_up_command(inventory_name: str) -> int:
     "--all", "everything", is_flag=True, help="Images and caches too, and the engine if we started it."
 )
 def lab_down_command(inventory_name: str, everything: bool) -> int:
-    """Remove every trace of a lab inventory's hosts."""
+    """Remove every trace of a lab inventory's hosts.
+
+    Example: calstack lab down --all
+    """
     lab_verbs.down(load_inventory(inventory_name), CONSOLE, everything=everything)
     return 0
 
@@ -264,7 +333,10 @@ def lab_down_command(inventory_name: str, everything: bool) -> int:
 @_inventory_option
 @_json_option
 def lab_info_command(inventory_name: str, as_json: bool) -> int:
-    """Say how to reach the lab's hosts."""
+    """Say how to reach the lab's hosts.
+
+    Example: calstack lab info --json
+    """
     document = lab_verbs.info(load_inventory(inventory_name))
     if as_json:
         CONSOLE.json(document)
