@@ -20,3 +20,10 @@ def docker_engine() -> Iterator[None]:
     yield
     if not there_before:
         engine.stop_own_engine()
+
+
+@pytest.fixture(autouse=True)
+def _engine_where_marked(request: pytest.FixtureRequest) -> None:
+    """A test marked `docker` finds an engine, and this run stops the one that it started."""
+    if request.node.get_closest_marker("docker") is not None:
+        request.getfixturevalue("docker_engine")
