@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.actions import verify as verifying
 from deploy.actions.verify import verify
@@ -182,12 +184,14 @@ def test_private_keys_are_searched_for_line_by_line_and_certificates_not_at_all(
     inventory: Inventory, tmp_path: Path
 ) -> None:
     store = SecretStore.open(inventory)
-    line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"
-    store.set("tls_key", f"-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n")
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    store.set("tls_key", pem)
     with store.changing() as content:
         content.keep("authority_certificate", "-----BEGIN CERTIFICATE-----\nMIIB\n", None)
     needles = Server("cal1", inventory, store, tmp_path)._needles()
-    assert needles["tls_key"] == [line]
+    # The third line holds a part of the public key alone, which the certificate shows to everybody.
+    assert needles["tls_key"] == sorted(pem.splitlines()[1:3])
     assert "authority_certificate" not in needles
 
 

@@ -1,12 +1,16 @@
 #!/bin/sh
 # Made by calstack from templates/opt/calcom/firewall.sh.j2; what is changed here is lost at the next deploy.
 # Puts calstack's rules in place where they are missing; run as often as you like.
+# With the argument `check` it changes nothing and fails where a rule is missing.
 set -eu
+check_only=${1:-}
 
 ensure() { # COMMAND CHAIN RULE...: insert the rule at the chain's head unless it is there
     command=$1 chain=$2
     shift 2
-    "$command" -w 10 -C "$chain" "$@" 2>/dev/null || "$command" -w 10 -I "$chain" "$@"
+    "$command" -w 10 -C "$chain" "$@" 2>/dev/null && return
+    [ -z "$check_only" ] || exit 1
+    "$command" -w 10 -I "$chain" "$@"
 }
 
 protect() { # COMMAND: iptables or ip6tables
