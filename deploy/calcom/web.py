@@ -175,13 +175,20 @@ class WebChannel:
             if not taken:
                 raise
             raise _exists(f"an event type {fields.slug!r} is there already", error) from error
-        return self.update_event_type(created.id, fields)
+        return self._written(created.id, event_types.event_type_input(fields))
 
     def update_event_type(self, event_type_id: int, fields: EventTypeFields) -> EventType:
-        """See `Channel.update_event_type`."""
+        """See `Channel.update_event_type`; one read more where metadata or questions are replaced whole."""
+        current: dict[str, Any] | None = None
+        if event_types.builds_on_current(fields):
+            got = self._trpc.query("eventTypes/get", {"id": event_type_id}, event_types.EventTypeRaw)
+            current = got.event_type
+        return self._written(event_type_id, event_types.event_type_input(fields, current))
+
+    def _written(self, event_type_id: int, data: dict[str, Any]) -> EventType:
         self._trpc.mutate(
             "eventTypesHeavy/update",
-            {"id": event_type_id, **event_types.event_type_input(fields)},
+            {"id": event_type_id, **data},
             event_types.EventTypeBefore,
             idempotent=True,
         )

@@ -20,13 +20,20 @@ from deploy.calcom import errors, setup
 from deploy.calcom.guest import BookingRequest, Guest
 from deploy.calcom.http import RetryPolicy
 from deploy.calcom.models import (
+    ActiveBookingsLimit,
+    BookerLayouts,
+    BookingField,
+    BookingFieldType,
     BookingWindow,
+    CalVideoSettings,
     Color,
     EventTypeFields,
     Location,
+    NoticeThreshold,
     Override,
     PeriodLimits,
     ProfileFields,
+    Recurrence,
     ScheduleFields,
     Seats,
     TimeRange,
@@ -35,6 +42,7 @@ from deploy.calcom.models import (
 from deploy.calcom.session import password_login
 from deploy.calcom.trpc import superjson
 from deploy.calcom.web import WebChannel
+from deploy.calcom.wire.booking_fields import booking_fields_input
 from deploy.calcom.wire.event_types import event_type_input
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -341,6 +349,22 @@ class TestEventTypes:
             channel.delete_event_type(99999)
 
 
+TEXT_QUESTIONS: dict[BookingFieldType, str] = {
+    "text": "t",
+    "textarea": "ta",
+    "number": "1",
+    "url": "https://",
+    "address": "a",
+    "multiemail": "m",
+}
+CHOICES: dict[BookingFieldType, tuple[str, ...]] = {
+    "select": ("A", "B"),
+    "multiselect": ("C", "D"),
+    "checkbox": ("E", "F"),
+    "radio": ("G", "H"),
+    "boolean": (),
+}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "description": {"description": "Two lines\n\n**bold** and a <b>tag</b>"},
     "hidden": {"hidden": True},
@@ -376,7 +400,61 @@ VARIANTS: dict[str, dict[str, Any]] = {
         )
     },
     "loc-cal-video": {"locations": (Location(type="integration", integration="cal-video"),)},
+    "lengths": {"length_options": (15, 30, 60)},
+    "disable-guests": {"disable_guests": True},
+    "active-limit": {"active_bookings_limit": ActiveBookingsLimit(maximum=3, offer_reschedule=True)},
+    "layouts": {"booker_layouts": BookerLayouts(default="week", enabled=("month", "week", "column"))},
+    "confirm-always": {"requires_confirmation": True, "unconfirmed_blocks_slot": True},
+    "confirm-time": {
+        "requires_confirmation": True,
+        "confirmation_threshold": NoticeThreshold(count=48, unit="hours"),
+    },
+    "recurrence": {"recurrence": Recurrence(frequency="weekly", interval=2, occurrences=6)},
+    "video-settings": {
+        "cal_video": CalVideoSettings(
+            disable_recording_for_organizer=True,
+            disable_recording_for_guests=True,
+            redirect_url_on_exit="https://example.test/bye",
+            enable_automatic_transcription=True,
+        )
+    },
+    "auth-needed": {"requires_authentication": True},
+    "fields-system": {
+        "disable_guests": True,
+        "booking_fields": (
+            BookingField(slug="name", label="Who", placeholder="your name", disable_on_prefill=True),
+            BookingField(slug="email", label="Mail", placeholder="you@example.test", required=True),
+            BookingField(slug="title", label="Topic", placeholder="what", required=False, hidden=False),
+            BookingField(slug="notes", label="Notes", placeholder="more", required=True, hidden=False),
+            BookingField(slug="rescheduleReason", label="Why", placeholder="reason", required=True),
+        ),
+    },
+    "fields-text": {
+        "booking_fields": tuple(
+            BookingField(
+                slug=f"f-{kind}", type=kind, label=f"F {kind}", placeholder=placeholder, required=True
+            )
+            for kind, placeholder in TEXT_QUESTIONS.items()
+        )
+    },
+    "fields-choice": {
+        "booking_fields": tuple(
+            BookingField(
+                slug=f"f-{kind}",
+                type=kind,
+                label=f"F {kind}",
+                placeholder="s" if kind == "select" else None,
+                options=options,
+                required=True,
+            )
+            for kind, options in CHOICES.items()
+        )
+    },
 }
+"""Each variant of the recording in calstack's words."""
+
+
+CALCOMS_QUESTIONS = booking_fields_input((), guests_hidden=False)
 
 
 def fields_recording() -> dict[str, dict[str, Any]]:
@@ -388,7 +466,9 @@ def fields_recording() -> dict[str, dict[str, Any]]:
             updates[step["note"]] = {
                 key: value
                 for key, value in data.items()
-                if key not in ("id", "bookingFields") and not (key == "metadata" and value == {})
+                if key != "id"
+                and not (key == "metadata" and value == {})
+                and not (key == "bookingFields" and value == CALCOMS_QUESTIONS)
             }
     return updates
 

@@ -1,23 +1,39 @@
-"""Event types, field by field (FACTS §15)."""
+"""Event types as the web app's procedures spell them, field by field (FACTS §15)."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 from pydantic import Field
 
 from deploy.calcom.models import (
+    INTEGRATIONS,
+    ActiveBookingsLimit,
+    BookerLayouts,
     BookingWindow,
+    CalVideoSettings,
     Color,
+    DestinationCalendar,
     EventType,
     EventTypeFields,
     Location,
     LocationType,
+    NoticeThreshold,
     PeriodLimits,
+    Recurrence,
     Seats,
 )
 from deploy.calcom.wire import Wire
+from deploy.calcom.wire.booking_fields import (
+    BookingFieldAnswer,
+    booking_fields_input,
+    can_be_declared,
+    read_booking_fields,
+    with_guests,
+)
 
 
 class LocationAnswer(Wire):
@@ -34,7 +50,7 @@ class LocationAnswer(Wire):
         kind = _LOCATION_TYPES.get(self.type, "integration")
         integration = None
         if kind == "integration":
-            integration = _CAL_VIDEO if self.type == _DAILY else self.type.removeprefix("integrations:")
+            integration = self.type.removeprefix("integrations:")
         return Location(
             type=kind,
             address=self.address if kind == "address" else None,
@@ -54,15 +70,13 @@ _LOCATION_TYPES: dict[str, LocationType] = {
     "somewhereElse": "attendee_defined",
 }
 _WEB_LOCATION_TYPES = {ours: theirs for theirs, ours in _LOCATION_TYPES.items()}
-_CAL_VIDEO = "cal-video"
-_DAILY = "integrations:daily"
 
 
 def location_input(location: Location) -> dict[str, Any]:
     """A location as `eventTypesHeavy/update` takes it."""
     if location.type == "integration":
         app = location.integration or ""
-        return {"type": _DAILY if app == _CAL_VIDEO else f"integrations:{app}"}
+        return {"type": f"integrations:{INTEGRATIONS.get(app, app)}"}
     data: dict[str, Any] = {"type": _WEB_LOCATION_TYPES[location.type]}
     if location.address is not None:
         data["address"] = location.address
@@ -89,6 +103,81 @@ class ColorAnswer(Wire):
 
     light: str = Field(alias="lightEventTypeColor")
     dark: str = Field(alias="darkEventTypeColor")
+
+
+class LayoutsAnswer(Wire):
+    """`bookerLayouts` in an event type's and `defaultBookerLayouts` in a user's metadata."""
+
+    default: str = Field(alias="defaultLayout")
+    enabled: list[str] = Field(alias="enabledLayouts")
+
+    def layouts(self) -> BookerLayouts:
+        """The layouts in calstack's words."""
+        return BookerLayouts.model_validate(
+            {
+                "default": self.default.removesuffix("_view"),
+                "enabled": tuple(item.removesuffix("_view") for item in self.enabled),
+            }
+        )
+
+
+def layouts_input(layouts: BookerLayouts) -> dict[str, Any]:
+    """Layouts as they stand in metadata."""
+    return {
+        "defaultLayout": f"{layouts.default}_view",
+        "enabledLayouts": [f"{item}_view" for item in layouts.enabled],
+    }
+
+
+class ThresholdAnswer(Wire):
+    """`requiresConfirmationThreshold` in metadata."""
+
+    count: int = Field(alias="time")
+    unit: Literal["hours", "minutes"]
+
+
+class MetadataAnswer(Wire):
+    """What of an event type's metadata is calstack's business."""
+
+    length_options: list[int] | None = Field(None, alias="multipleDuration")
+    layouts: LayoutsAnswer | None = Field(None, alias="bookerLayouts")
+    threshold: ThresholdAnswer | None = Field(None, alias="requiresConfirmationThreshold")
+
+
+class RecurrenceAnswer(Wire):
+    """`recurringEvent`; frequencies are iCalendar's of rrule.js, 0 for a year to 2 for a week."""
+
+    interval: int
+    count: int
+    frequency: int = Field(alias="freq")
+
+
+_FREQUENCIES: tuple[Literal["yearly", "monthly", "weekly"], ...] = ("yearly", "monthly", "weekly")
+
+
+class CalendarAnswer(Wire):
+    """`destinationCalendar`."""
+
+    integration: str
+    external_id: str = Field(alias="externalId")
+
+
+class CalVideoAnswer(Wire):
+    """`calVideoSettings`."""
+
+    disable_recording_for_organizer: bool = Field(alias="disableRecordingForOrganizer")
+    disable_recording_for_guests: bool = Field(alias="disableRecordingForGuests")
+    redirect_url_on_exit: str | None = Field(alias="redirectUrlOnExit")
+    enable_automatic_recording: bool = Field(alias="enableAutomaticRecordingForOrganizer")
+    enable_automatic_transcription: bool = Field(alias="enableAutomaticTranscription")
+    disable_transcription_for_guests: bool = Field(alias="disableTranscriptionForGuests")
+    disable_transcription_for_organizer: bool = Field(alias="disableTranscriptionForOrganizer")
+
+
+CAL_VIDEO_NAMES = {
+    name: str(field.alias) for name, field in CalVideoAnswer.model_fields.items() if field.alias
+}
+"""Cal Video's switches, spelled alike over both channels."""
 
 
 class EventTypeListed(Wire):
@@ -131,14 +220,30 @@ class EventTypeAnswer(Wire):
     seats_per_slot: int | None = Field(alias="seatsPerTimeSlot")
     seats_show_attendees: bool | None = Field(alias="seatsShowAttendees")
     seats_show_count: bool | None = Field(alias="seatsShowAvailabilityCount")
+    booking_fields: list[BookingFieldAnswer] | None = Field(alias="bookingFields")
+    disable_guests: bool = Field(alias="disableGuests")
+    max_active: int | None = Field(alias="maxActiveBookingsPerBooker")
+    max_active_offer: bool = Field(alias="maxActiveBookingPerBookerOfferReschedule")
+    metadata: MetadataAnswer | None
+    unconfirmed_blocks_slot: bool = Field(alias="requiresConfirmationWillBlockSlot")
+    recurrence: RecurrenceAnswer | None = Field(alias="recurringEvent")
+    hide_calendar_notes: bool = Field(alias="hideCalendarNotes")
+    hide_calendar_event_details: bool = Field(alias="hideCalendarEventDetails")
+    hide_organizer_email: bool = Field(alias="hideOrganizerEmail")
+    destination_calendar: CalendarAnswer | None = Field(alias="destinationCalendar")
+    use_destination_calendar_email: bool = Field(alias="useEventTypeDestinationCalendarEmail")
+    cal_video: CalVideoAnswer | None = Field(alias="calVideoSettings")
+    # Not in every recorded answer of 6.0.2; the switch is younger than the procedure.
+    requires_authentication: bool = Field(False, alias="bookingRequiresAuthentication")
 
     def event_type(self) -> EventType:
         """The event type in calstack's words."""
         direct = {
             name: getattr(self, name)
             for name in EventTypeAnswer.model_fields
-            if not name.startswith(("period_", "seats_"))
+            if name in EventType.model_fields
         }
+        metadata = self.metadata or MetadataAnswer.model_validate({})
         return EventType(
             **{
                 **direct,
@@ -148,7 +253,29 @@ class EventTypeAnswer(Wire):
                 "booking_window": self._window(),
                 "color": Color(**dict(self.color)) if self.color else None,
                 "seats": self._seats(),
+                "booking_fields": read_booking_fields(self.booking_fields),
+                "active_bookings_limit": self._active_limit(),
+                "length_options": tuple(metadata.length_options or ()),
+                "booker_layouts": metadata.layouts and metadata.layouts.layouts(),
+                "confirmation_threshold": metadata.threshold and NoticeThreshold(**dict(metadata.threshold)),
+                "recurrence": self._recurrence(),
+                "destination_calendar": self.destination_calendar
+                and DestinationCalendar(**dict(self.destination_calendar)),
+                "cal_video": self.cal_video and CalVideoSettings(**dict(self.cal_video)),
             }
+        )
+
+    def _active_limit(self) -> ActiveBookingsLimit | None:
+        if not self.max_active:
+            return None
+        return ActiveBookingsLimit(maximum=self.max_active, offer_reschedule=self.max_active_offer)
+
+    def _recurrence(self) -> Recurrence | None:
+        answer = self.recurrence
+        if answer is None or not 0 <= answer.frequency < len(_FREQUENCIES):
+            return None
+        return Recurrence(
+            frequency=_FREQUENCIES[answer.frequency], interval=answer.interval, occurrences=answer.count
         )
 
     def _window(self) -> BookingWindow | None:
@@ -178,6 +305,12 @@ class EventTypeGot(Wire):
     """`eventTypes/get`."""
 
     event_type: EventTypeAnswer = Field(alias="eventType")
+
+
+class EventTypeRaw(Wire):
+    """`eventTypes/get` with all that is there, as the base of a change."""
+
+    event_type: dict[str, Any] = Field(alias="eventType")
 
 
 class EventTypeCreated(Wire):
@@ -215,15 +348,35 @@ EVENT_TYPE_NAMES = {
     "lock_time_zone": "lockTimeZoneToggleOnBookingPage",
     "custom_name": "eventName",
     "success_redirect_url": "successRedirectUrl",
+    "disable_guests": "disableGuests",
+    "unconfirmed_blocks_slot": "requiresConfirmationWillBlockSlot",
+    "hide_calendar_notes": "hideCalendarNotes",
+    "hide_calendar_event_details": "hideCalendarEventDetails",
+    "hide_organizer_email": "hideOrganizerEmail",
+    "use_destination_calendar_email": "useEventTypeDestinationCalendarEmail",
+    "requires_authentication": "bookingRequiresAuthentication",
 }
 """Fields that only have another name over the web channel."""
+
+_IN_METADATA = ("length_options", "booker_layouts", "confirmation_threshold")
+_QUESTIONS = ("booking_fields", "disable_guests")
 
 CREATE_NAMES = ("title", "slug", "length_minutes", "description", "hidden")
 """What `eventTypesHeavy/create` takes; the rest follows with `eventTypesHeavy/update`."""
 
 
-def event_type_input(fields: EventTypeFields) -> dict[str, Any]:
-    """The part of `eventTypesHeavy/update`'s input that says what to change; unknown keys it refuses."""
+def builds_on_current(fields: EventTypeFields) -> bool:
+    """Whether `event_type_input` must know what is there, since part of what it sends is replaced whole."""
+    return any(name in fields.model_fields_set for name in (*_IN_METADATA, *_QUESTIONS))
+
+
+def event_type_input(fields: EventTypeFields, current: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The part of `eventTypesHeavy/update`'s input that says what to change; unknown keys it refuses.
+
+    `current` is the event type as `eventTypes/get` answers it, None for one that was just made. Of it the
+    rest of the metadata and the questions are kept, since the procedure replaces both whole.
+    """
+    before = current or {}
     data: dict[str, Any] = {}
     for name in EventTypeFields.model_fields:
         if name not in fields.model_fields_set:
@@ -231,21 +384,55 @@ def event_type_input(fields: EventTypeFields) -> dict[str, Any]:
         value = getattr(fields, name)
         if name in EVENT_TYPE_NAMES:
             data[EVENT_TYPE_NAMES[name]] = value
-        elif name == "locations":
-            data["locations"] = [location_input(item) for item in value or ()]
-        elif name in ("booking_limits", "duration_limits"):
-            key = "bookingLimits" if name == "booking_limits" else "durationLimits"
-            data[key] = _limits_input(value)
-        elif name == "booking_window":
-            data.update(_window_input(value))
-        elif name == "color":
-            data["eventTypeColor"] = value and {
-                "lightEventTypeColor": value.light,
-                "darkEventTypeColor": value.dark,
-            }
-        elif name == "seats":
-            data.update(_seats_input(value))
+        elif name not in _IN_METADATA and name != "booking_fields":
+            data.update(_COMPOSED[name](value))
+    if any(name in fields.model_fields_set for name in _IN_METADATA):
+        data["metadata"] = _metadata_input(fields, before.get("metadata") or {})
+    if any(name in fields.model_fields_set for name in _QUESTIONS):
+        data.update(_questions_input(fields, before))
     return data
+
+
+def _metadata_input(fields: EventTypeFields, before: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in before.items() if (key, value) != _ADDED_WHEN_READ}
+    values = {
+        "length_options": ("multipleDuration", list(fields.length_options or ())),
+        "booker_layouts": (
+            "bookerLayouts",
+            fields.booker_layouts and layouts_input(fields.booker_layouts),
+        ),
+        "confirmation_threshold": (
+            "requiresConfirmationThreshold",
+            fields.confirmation_threshold
+            and {"time": fields.confirmation_threshold.count, "unit": fields.confirmation_threshold.unit},
+        ),
+    }
+    for name, (key, value) in values.items():
+        if name in fields.model_fields_set:
+            metadata.pop(key, None)
+            if value:
+                metadata[key] = value
+    return metadata
+
+
+_ADDED_WHEN_READ = ("apps", {"giphy": {"enabled": False, "thankYouPage": ""}})
+"""What `eventTypes/get` puts into the metadata by itself; writing it back would store it."""
+
+
+def _questions_input(fields: EventTypeFields, before: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = bool(
+        fields.disable_guests if "disable_guests" in fields.model_fields_set else before.get("disableGuests")
+    )
+    held: list[dict[str, Any]] = before.get("bookingFields") or []
+    if "booking_fields" in fields.model_fields_set:
+        questions = fields.booking_fields or ()
+    elif can_be_declared(held):
+        questions = read_booking_fields([BookingFieldAnswer.model_validate(item) for item in held])
+    else:
+        return {"bookingFields": with_guests(held, hidden=hidden)}
+    if not questions and not hidden and not held:
+        return {}
+    return {"bookingFields": booking_fields_input(questions, guests_hidden=hidden)}
 
 
 def _limits_input(limits: PeriodLimits | None) -> dict[str, int]:
@@ -281,3 +468,59 @@ def _seats_input(seats: Seats | None) -> dict[str, Any]:
         "seatsShowAttendees": seats.show_attendees,
         "seatsShowAvailabilityCount": seats.show_available_count,
     }
+
+
+def _active_limit_input(limit: ActiveBookingsLimit | None) -> dict[str, Any]:
+    return {
+        "maxActiveBookingsPerBooker": limit and limit.maximum,
+        "maxActiveBookingPerBookerOfferReschedule": bool(limit and limit.offer_reschedule),
+    }
+
+
+def _recurrence_input(recurrence: Recurrence | None) -> dict[str, Any]:
+    if recurrence is None:
+        return {"recurringEvent": None}
+    return {
+        "recurringEvent": {
+            "interval": recurrence.interval,
+            "count": recurrence.occurrences,
+            "freq": _FREQUENCIES.index(recurrence.frequency),
+        }
+    }
+
+
+def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any]:
+    if settings is None:
+        return {"calVideoSettings": None}
+    switches = {theirs: getattr(settings, ours) for ours, theirs in CAL_VIDEO_NAMES.items()}
+    return {"calVideoSettings": {**switches, "requireEmailForGuests": False}}
+
+
+def _calendar_input(calendar: DestinationCalendar | None) -> dict[str, Any]:
+    return {
+        "destinationCalendar": calendar
+        and {"integration": calendar.integration, "externalId": calendar.external_id}
+    }
+
+
+def _color_input(color: Color | None) -> dict[str, Any]:
+    return {
+        "eventTypeColor": color and {"lightEventTypeColor": color.light, "darkEventTypeColor": color.dark}
+    }
+
+
+_COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
+    {
+        "locations": lambda value: {"locations": [location_input(item) for item in value or ()]},
+        "booking_limits": lambda value: {"bookingLimits": _limits_input(value)},
+        "duration_limits": lambda value: {"durationLimits": _limits_input(value)},
+        "booking_window": _window_input,
+        "color": _color_input,
+        "seats": _seats_input,
+        "active_bookings_limit": _active_limit_input,
+        "recurrence": _recurrence_input,
+        "destination_calendar": _calendar_input,
+        "cal_video": _cal_video_input,
+    }
+)
+"""Fields of several parts, and how each is said."""

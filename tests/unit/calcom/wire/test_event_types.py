@@ -5,7 +5,21 @@ from typing import Any
 
 import pytest
 
-from deploy.calcom.models import BookingWindow, Color, EventTypeFields, Location, PeriodLimits, Seats
+from deploy.calcom.models import (
+    ActiveBookingsLimit,
+    BookerLayouts,
+    BookingField,
+    BookingWindow,
+    CalVideoSettings,
+    Color,
+    DestinationCalendar,
+    EventTypeFields,
+    Location,
+    NoticeThreshold,
+    PeriodLimits,
+    Recurrence,
+    Seats,
+)
 from deploy.calcom.trpc import superjson
 from deploy.calcom.wire.event_types import EventTypeAnswer, event_type_input
 
@@ -40,8 +54,23 @@ HELD: dict[str, Any] = {
     "seatsPerTimeSlot": None,
     "seatsShowAttendees": False,
     "seatsShowAvailabilityCount": True,
+    "bookingFields": None,
+    "disableGuests": False,
+    "maxActiveBookingsPerBooker": None,
+    "maxActiveBookingPerBookerOfferReschedule": False,
+    "metadata": {"apps": {"giphy": {"enabled": False, "thankYouPage": ""}}},
+    "requiresConfirmationWillBlockSlot": False,
+    "recurringEvent": None,
+    "hideCalendarNotes": False,
+    "hideCalendarEventDetails": False,
+    "hideOrganizerEmail": False,
+    "destinationCalendar": None,
+    "useEventTypeDestinationCalendarEmail": False,
+    "calVideoSettings": None,
+    "bookingRequiresAuthentication": False,
 }
 """An event type as `eventTypes/get` shows a new one."""
+PLAIN: dict[str, Any] = {"required": False, "hidden": False}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +118,32 @@ HELD: dict[str, Any] = {
                 Location(type="integration", integration="google:meet"),
             ),
         ),
+        ("length_options", (15, 30, 60)),
+        ("length_options", ()),
+        ("disable_guests", True),
+        ("active_bookings_limit", ActiveBookingsLimit(maximum=3, offer_reschedule=True)),
+        ("active_bookings_limit", None),
+        ("booker_layouts", BookerLayouts(default="week", enabled=("month", "week"))),
+        ("confirmation_threshold", NoticeThreshold(count=48, unit="hours")),
+        ("unconfirmed_blocks_slot", True),
+        ("recurrence", Recurrence(frequency="monthly", interval=2, occurrences=6)),
+        ("recurrence", None),
+        ("hide_calendar_notes", True),
+        ("hide_calendar_event_details", True),
+        ("hide_organizer_email", True),
+        ("destination_calendar", DestinationCalendar(integration="google_calendar", external_id="a@x.test")),
+        ("use_destination_calendar_email", True),
+        ("cal_video", CalVideoSettings(disable_recording_for_guests=True)),
+        ("requires_authentication", True),
+        (
+            "booking_fields",
+            (
+                BookingField(slug="email", label="Mail", required=False, hidden=True),
+                BookingField(slug="attendeePhoneNumber", required=True, hidden=False),
+                BookingField(slug="size", type="select", label="Size", options=("S", "L"), **PLAIN),
+                BookingField(slug="terms", type="boolean", label="I agree", required=True, hidden=False),
+            ),
+        ),
     ],
 )
 def test_what_is_written_is_what_is_read(name: str, value: object) -> None:
@@ -106,3 +161,33 @@ def test_a_location_without_anything_is_read_all_the_same() -> None:
         {**HELD, "locations": [{"type": "conferencing", "credentialId": 1}]}
     )
     assert held.event_type().locations == (Location(type="integration", integration="conferencing"),)
+
+
+class TestWhatIsReplacedWhole:
+    """Metadata and questions: the procedure takes them whole, so what is there goes along."""
+
+    def test_other_metadata_stays_and_what_reading_added_is_not_stored(self) -> None:
+        current = {**HELD, "metadata": {**HELD["metadata"], "multipleDuration": [15, 30], "disableX": True}}
+        sent = event_type_input(EventTypeFields(booker_layouts=None, length_options=(30, 45)), current)
+        assert sent == {"metadata": {"multipleDuration": [30, 45], "disableX": True}}
+
+    def test_hiding_guests_keeps_the_questions(self) -> None:
+        question = BookingField(slug="company", type="text", label="Company", required=True)
+        held = {**HELD, **event_type_input(EventTypeFields(booking_fields=(question,)))}
+        held.update(event_type_input(EventTypeFields(disable_guests=True), held))
+        read = EventTypeAnswer.model_validate(held).event_type()
+        assert read.disable_guests is True
+        assert [field.slug for field in read.booking_fields] == ["company"]
+
+    def test_new_questions_keep_guests_hidden(self) -> None:
+        held = {**HELD, **event_type_input(EventTypeFields(disable_guests=True))}
+        sent = event_type_input(EventTypeFields(booking_fields=()), held)
+        assert next(item for item in sent["bookingFields"] if item["name"] == "guests")["hidden"] is True
+
+    def test_questions_that_cannot_be_declared_are_left_as_they_are(self) -> None:
+        strange = {"name": "rating", "type": "stars", "editable": "user", "sources": []}
+        guests = {"name": "guests", "type": "multiemail", "hidden": False}
+        held = {**HELD, "bookingFields": [strange, guests]}
+        sent = event_type_input(EventTypeFields(disable_guests=True), held)
+        assert sent["bookingFields"][0] == strange
+        assert sent["bookingFields"][1]["hidden"] is True
