@@ -1,24 +1,29 @@
-"""A plan becomes real: schedules first, then the event types that follow them, then webhooks.
+"""A plan becomes real: schedules first, then the event types that follow them, then webhooks, then removals.
 
 Nothing is undone after a failure, since nothing needs to be: what was made stays, and the next run finds what
-is half made as a difference and completes it.
+is half made as a difference and completes it. Within one kind nothing depends on another, so several are made
+at once; schedules are not, since making one the default changes another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from deploy.calcom.channel import Channel
-from deploy.calcom.errors import AlreadyExists, CalcomError, NoAnswer
+from deploy.calcom.errors import AlreadyExists, CalcomError, NoAnswer, NotFound
 from deploy.calcom.models import EventType, EventTypeFields, Schedule, ScheduleFields, Webhook, WebhookFields
 from deploy.errors import CalstackError
 from deploy.seed.compare import differing_fields
-from deploy.seed.manifest import WantedEventType, WantedSchedule, WantedWebhook
+from deploy.seed.ledger import Intent, Ledger, Made, WebhookKey
+from deploy.seed.parallel import WORKERS, each
 from deploy.seed.plan import Change, Plan
+from deploy.seed.wanted import WantedEventType, WantedSchedule, WantedWebhook
 
 Report = Callable[[str], None]
 """Gets one line for people after each change."""
@@ -26,38 +31,90 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Applied:
-    """How many things a run made, changed, and found as declared."""
+    """How many things a run made, changed, removed, and found as declared."""
 
     created: int
     updated: int
     unchanged: int
+    deleted: int = 0
 
     def __str__(self) -> str:
-        return f"{self.created} created, {self.updated} updated, {self.unchanged} as declared"
+        deleted = f", {self.deleted} deleted" if self.deleted else ""
+        return f"{self.created} created, {self.updated} updated{deleted}, {self.unchanged} as declared"
+
+    def __add__(self, other: Applied) -> Applied:
+        return Applied(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.deleted + other.deleted,
+        )
 
 
-def apply(plan: Plan, channel: Channel, report: Report | None = None) -> Applied:
-    """Make the plan's changes in its order; an empty plan sends nothing.
+def apply(
+    plan: Plan,
+    channel: Channel,
+    report: Report | None = None,
+    *,
+    ledger: Ledger | None = None,
+    workers: int = WORKERS,
+) -> Applied:
+    """Make the plan's changes; an empty plan sends nothing. Webhooks that are made are noted in the ledger.
 
-    Raises CalstackError at the first change that fails or that Cal.com did not keep, saying how far it came.
+    Raises CalstackError at a change that fails or that Cal.com did not keep, saying how far it came; what
+    was under way beside it is finished first.
     """
     work = _Work(channel, dict(plan.schedule_ids), dict(plan.event_type_ids))
-    counts = {"create": 0, "update": 0}
-    for change in plan.changes:
+
+    def make(change: Change) -> None:
         try:
             work.make(change)
         except CalcomError as error:
-            raise _failed(change, error, done=sum(counts.values())) from error
+            raise _failed(change, error, done=len(work.done)) from error
         except _NotKeptError as error:
             raise CalstackError(
                 f"Cal.com took the change but does not hold it: {error}",
                 where=f"{change.kind} {change.key}",
                 fix="look at these fields in the instance, and declare what it can hold",
             ) from error
-        counts[change.action] += 1
+        work.done.append(change)
         if report:
             report(f"{change.kind} {change.key} {change.action}d")
-    return Applied(counts["create"], counts["update"], plan.unchanged)
+
+    with _noted(plan, work, ledger):
+        for stage in _stages(plan.changes):
+            each(make, stage, 1 if stage[0].kind == "schedule" else workers)
+    return Applied(plan.count("create"), plan.count("update"), plan.unchanged, plan.count("delete"))
+
+
+def _stages(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    for _, stage in groupby(changes, key=lambda change: (change.action == "delete", change.kind)):
+        yield list(stage)
+
+
+@contextmanager
+def _noted(plan: Plan, work: _Work, ledger: Ledger | None) -> Iterator[None]:
+    """Keep the ledger: what is about to be made before, what was made and removed afterwards."""
+    touched = [change for change in plan.changes if change.kind == "webhook" and change.action != "update"]
+    removed = [change for change in plan.changes if change.kind == "event type" and change.action == "delete"]
+    if ledger is None or not (touched or removed):
+        yield
+        return
+    before = ledger.read().settled(plan.user, plan.webhook_ids, plan.webhook_scopes)
+    intents = [
+        Intent(plan.user, change.wanted.event_type, change.wanted.url)
+        for change in touched
+        if isinstance(change.wanted, WantedWebhook)
+    ]
+    if intents:
+        ledger.write(before.about_to(intents))
+    try:
+        yield
+    finally:
+        # An intent whose answer was lost stays one; the next run sees what became of it.
+        unknown = [item for item in intents if (item.event_type, item.url) not in work.created_webhooks]
+        made = Made(before.ids | frozenset(work.created_webhooks.values()), before.intents)
+        ledger.write(made.about_to(unknown).without(work.deleted_webhooks))
 
 
 @dataclass
@@ -65,11 +122,16 @@ class _Work:
     channel: Channel
     schedule_ids: dict[str, int] = field(default_factory=dict)
     event_type_ids: dict[str, int] = field(default_factory=dict)
+    done: list[Change] = field(default_factory=list)
+    created_webhooks: dict[WebhookKey, str] = field(default_factory=dict)
+    deleted_webhooks: list[str] = field(default_factory=list)
 
     def make(self, change: Change) -> None:
         """Make one change, and see that it was kept."""
         wanted, current = change.wanted, change.current
-        if isinstance(wanted, WantedSchedule):
+        if wanted is None:
+            self._remove(current)
+        elif isinstance(wanted, WantedSchedule):
             schedule = self._schedule(wanted, current if isinstance(current, Schedule) else None)
             self.schedule_ids[wanted.name] = schedule.id
         elif isinstance(wanted, WantedEventType):
@@ -77,6 +139,18 @@ class _Work:
             self.event_type_ids[wanted.slug] = event_type.id
         else:
             self._webhook(wanted, current if isinstance(current, Webhook) else None)
+
+    def _remove(self, current: Schedule | EventType | Webhook | None) -> None:
+        try:
+            if isinstance(current, Webhook):
+                self.channel.delete_webhook(current)
+                self.deleted_webhooks.append(current.id)
+            elif isinstance(current, EventType):
+                self.channel.delete_event_type(current.id)
+            elif isinstance(current, Schedule):
+                self.channel.delete_schedule(current.id)
+        except NotFound:
+            pass  # somebody was quicker
 
     def _schedule(self, wanted: WantedSchedule, current: Schedule | None) -> Schedule:
         if current is None:
@@ -102,6 +176,7 @@ class _Work:
         if current is None:
             scope = None if wanted.event_type is None else self.event_type_ids[wanted.event_type]
             held = self.channel.create_webhook(wanted.fields, scope)
+            self.created_webhooks[wanted.event_type, wanted.url] = held.id
         else:
             held = self.channel.update_webhook(current, _only_changes(wanted.fields, current))
         _see_kept(wanted.fields, held)

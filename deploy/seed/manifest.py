@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from deploy.calcom import models
 from deploy.errors import CalstackError, InputError, Problem
 from deploy.seed.model import (
-    DateOverride,
-    DayHours,
     EventTypeDeclared,
-    LocationDeclared,
     ManifestFile,
     ScheduleDeclared,
     WebhookDeclared,
 )
+from deploy.seed.wanted import (
+    Kind,
+    Manifest,
+    WantedWebhook,
+    wanted_event_type,
+    wanted_schedule,
+    wanted_webhook,
+)
+from deploy.settings.model import SecretReference
 from deploy.settings.plain_words import dotted, findings
 from deploy.settings.rules import nearest
 from deploy.settings.yaml_source import Located, place, plain, read
@@ -28,60 +33,52 @@ from deploy.settings.yaml_source import Located, place, plain, read
 Resolver = Callable[[str], str]
 """Gives the value of a secret by its name; raises KeyError or CalstackError where there is none."""
 
-
-@dataclass(frozen=True)
-class WantedSchedule:
-    """A schedule as it shall be."""
-
-    name: str
-    fields: models.ScheduleFields
+_KINDS: dict[str, Kind] = {
+    "schedules": "schedule",
+    "event_types": "event type",
+    "webhooks": "webhook",
+}
 
 
-@dataclass(frozen=True)
-class WantedEventType:
-    """An event type as it shall be; `schedule` is a name, or None where `manages_schedule` means none."""
+def manifest_files(seed_file: Path) -> list[Path]:
+    """The files of an inventory's manifest: `seed.yaml`, and `seed.d/*.yaml` beside it in their order.
 
-    slug: str
-    fields: models.EventTypeFields
-    schedule: str | None
-    manages_schedule: bool
-
-
-@dataclass(frozen=True)
-class WantedWebhook:
-    """A webhook as it shall be; `event_type` is a slug, None for one of the user's."""
-
-    url: str
-    event_type: str | None
-    fields: models.WebhookFields = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """All that an instance shall hold for one user; valid, with secrets in it."""
-
-    schedules: tuple[WantedSchedule, ...] = ()
-    event_types: tuple[WantedEventType, ...] = ()
-    webhooks: tuple[WantedWebhook, ...] = ()
-
-
-def load_manifest(paths: Path | Sequence[Path], resolve: Resolver) -> Manifest:
-    """The manifest in these files, which count as one; `resolve` gives the values of `!secret NAME`.
-
-    Raises InputError alone, with every problem of every file at once.
+    Raises InputError where there is neither, or where a file in `seed.d` would be passed over.
     """
-    reading = _Reading(resolve)
+    folder = seed_file.with_suffix(".d")
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    parts = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in parts:
+        if entry.suffix != ".yaml":
+            raise InputError(
+                "is no manifest: its name does not end in .yaml", where=str(entry), fix="rename it"
+            )
+    files = [seed_file, *parts] if seed_file.is_file() else parts
+    if not files:
+        raise InputError(
+            "the inventory has no manifest",
+            where=str(seed_file),
+            fix="copy inventories/example/seed.yaml and declare what the instances shall hold",
+        )
+    return files
+
+
+def load_manifest(
+    paths: Path | Sequence[Path], resolve: Resolver, environment: Mapping[str, str] | None = None
+) -> Manifest:
+    """The manifest in these files, which count as one.
+
+    `resolve` gives the values of `!secret NAME`, `environment` those of `!env NAME` (without one: this
+    process's). Raises InputError alone, with every problem of every file at once.
+    """
+    reading = _Reading(resolve, os.environ if environment is None else environment)
     for path in [paths] if isinstance(paths, Path) else paths:
         reading.file(path)
-    reading.check_names()
-    reading.check_references()
-    webhooks = tuple(reading.webhook(entry) for entry in reading.webhooks if entry.declared is not None)
+    manifests = {user: reading.manifest(entries) for user, entries in reading.users.items()}
     reading.finish()
-    return Manifest(
-        tuple(_schedule(entry.declared) for entry in reading.schedules),
-        tuple(_event_type(entry.declared) for entry in reading.event_types),
-        webhooks,
-    )
+    own = manifests.pop(None, Manifest())
+    users = {user: manifest for user, manifest in manifests.items() if user is not None}
+    return Manifest(own.schedules, own.event_types, own.webhooks, own.kinds, users)
 
 
 # --- reading and checking
@@ -100,18 +97,33 @@ class _Entry:
         found = self.located.value.get(key) if isinstance(self.located.value, dict) else None
         return found.value if found and isinstance(found.value, str | bool) else None
 
+    def where(self, key: str) -> str:
+        """File and line of a key, for another entry's problem."""
+        found, _ = place(self.located, (key,))
+        return f"{found.file}:{found.line}"
+
+
+@dataclass
+class _Entries:
+    """What all files declare for one user."""
+
+    schedules: list[_Entry] = field(default_factory=list)
+    event_types: list[_Entry] = field(default_factory=list)
+    webhooks: list[_Entry] = field(default_factory=list)
+    kinds: set[Kind] = field(default_factory=set)
+
 
 @dataclass
 class _Reading:
     resolve: Resolver
+    environment: Mapping[str, str]
     problems: list[Problem] = field(default_factory=list)
-    schedules: list[_Entry] = field(default_factory=list)
-    event_types: list[_Entry] = field(default_factory=list)
-    webhooks: list[_Entry] = field(default_factory=list)
+    users: dict[str | None, _Entries] = field(default_factory=dict)
+    """By user; None is the channel's own."""
 
     def file(self, path: Path) -> None:
         """Read one file and keep its declarations and its problems."""
-        content, problems = read(path, path)
+        content, problems = read(path, path, self.environment)
         self.problems.extend(problems)
         if content is None:
             return
@@ -125,41 +137,25 @@ class _Reading:
         except ValidationError as error:
             for finding in findings(error, ManifestFile):
                 self.say(place(content, finding.path)[0], dotted(finding.path), finding.what, finding.fix)
-        self.schedules.extend(_entries(content, "schedules", ScheduleDeclared))
-        self.event_types.extend(_entries(content, "event_types", EventTypeDeclared))
-        self.webhooks.extend(_entries(content, "webhooks", WebhookDeclared))
+        self._take(None, content, "")
+        users = content.value.get("users")
+        for position, located in enumerate(users.value if users and isinstance(users.value, list) else ()):
+            name, depth = place(located, ("user",))
+            if depth and isinstance(name.value, str):
+                self._take(name.value.lower(), located, f"users[{position}].")
 
-    def check_names(self) -> None:
-        """Names, slugs and URLs are what things are found again by, so each stands for one thing."""
-        self._once(self.schedules, ("name",))
-        self._once(self.event_types, ("slug",))
-        self._once(self.webhooks, ("url", "event_type"))
-        defaults = [entry for entry in self.schedules if entry.given("default") is True]
-        for entry in defaults[1:]:
-            first = defaults[0].given("name")
-            self._say_at(entry, "default", f"{first!r} is the default already", "keep one default schedule")
-
-    def check_references(self) -> None:
-        """Every schedule and event type that is named must be declared."""
-        self._known(self.event_types, "schedule", [entry.given("name") for entry in self.schedules])
-        self._known(self.webhooks, "event_type", [entry.given("slug") for entry in self.event_types])
-
-    def webhook(self, entry: _Entry) -> WantedWebhook:
-        """The webhook with its secret, which is a problem where it cannot be had."""
-        declared: WebhookDeclared = entry.declared
-        values: dict[str, Any] = {
-            name: getattr(declared, name)
-            for name in ("url", "active", "payload_template", "time", "time_unit")
-            if name in declared.model_fields_set
-        }
-        values["triggers"] = tuple(declared.triggers)
-        if declared.secret is not None:
-            try:
-                values["secret"] = self.resolve(declared.secret.secret)
-            except (KeyError, CalstackError) as error:
-                why = error.what if isinstance(error, CalstackError) else "there is none of this name"
-                self._say_at(entry, "secret", f"the secret {declared.secret.secret} is not to be had: {why}")
-        return WantedWebhook(declared.url, declared.event_type, models.WebhookFields(**values))
+    def manifest(self, entries: _Entries) -> Manifest:
+        """What one user shall have; problems with names, references and secrets are kept."""
+        self._check_names(entries)
+        self._known(entries.event_types, "schedule", [entry.given("name") for entry in entries.schedules])
+        self._known(entries.webhooks, "event_type", [entry.given("slug") for entry in entries.event_types])
+        webhooks = tuple(self._webhook(entry) for entry in _sound(entries.webhooks))
+        return Manifest(
+            tuple(wanted_schedule(entry.declared) for entry in _sound(entries.schedules)),
+            tuple(wanted_event_type(entry.declared) for entry in _sound(entries.event_types)),
+            webhooks,
+            frozenset(entries.kinds),
+        )
 
     def say(self, where: Located, key: str, what: str, fix: str | None = None) -> None:
         """Keep a problem."""
@@ -176,6 +172,37 @@ class _Reading:
             problems=tuple(ordered),
         )
 
+    def _take(self, user: str | None, content: Located, inside: str) -> None:
+        entries = self.users.setdefault(user, _Entries())
+        sections = content.value if isinstance(content.value, dict) else {}
+        entries.kinds.update(kind for section, kind in _KINDS.items() if section in sections)
+        entries.schedules.extend(_entries(content, "schedules", ScheduleDeclared, inside))
+        entries.event_types.extend(_entries(content, "event_types", EventTypeDeclared, inside))
+        entries.webhooks.extend(_entries(content, "webhooks", WebhookDeclared, inside))
+
+    def _webhook(self, entry: _Entry) -> WantedWebhook:
+        """The webhook with its secret, which is a problem where it cannot be had."""
+        declared: WebhookDeclared = entry.declared
+        secret = declared.secret
+        if isinstance(secret, SecretReference):
+            try:
+                return wanted_webhook(declared, self.resolve(secret.secret))
+            except (KeyError, CalstackError) as error:
+                why = error.what if isinstance(error, CalstackError) else "there is none of this name"
+                self._say_at(entry, "secret", f"the secret {secret.secret} is not to be had: {why}")
+                return wanted_webhook(declared, None)
+        return wanted_webhook(declared, secret)
+
+    def _check_names(self, entries: _Entries) -> None:
+        """Names, slugs and URLs are what things are found again by, so each stands for one thing."""
+        self._once(entries.schedules, ("name",))
+        self._once(entries.event_types, ("slug",))
+        self._once(entries.webhooks, ("url", "event_type"))
+        defaults = [entry for entry in entries.schedules if entry.given("default") is True]
+        for entry in defaults[1:]:
+            first = f"{defaults[0].given('name')!r} is the default already, in {defaults[0].where('default')}"
+            self._say_at(entry, "default", first, "keep one default schedule")
+
     def _say_at(self, entry: _Entry, key: str, what: str, fix: str | None = None) -> None:
         self.say(place(entry.located, (key,))[0], f"{entry.path}.{key}", what, fix)
 
@@ -187,11 +214,11 @@ class _Reading:
                 continue
             before = first.setdefault(natural_key, entry)
             if before is not entry:
-                where = f"{before.located.file}:{place(before.located, keys[:1])[0].line}"
-                self._say_at(entry, keys[0], f"stands there twice, first in {where}", "keep one of them")
+                what = f"stands there twice, first in {before.where(keys[0])}"
+                self._say_at(entry, keys[0], what, "keep one of them")
 
     def _known(self, entries: list[_Entry], key: str, declared: list[Any]) -> None:
-        names = [name for name in declared if isinstance(name, str)]
+        names = dict.fromkeys(name for name in declared if isinstance(name, str))
         for entry in entries:
             name = entry.given(key)
             if not isinstance(name, str) or name in names:
@@ -202,77 +229,18 @@ class _Reading:
             self._say_at(entry, key, what, f"did you mean {meant}?" if meant else others)
 
 
-def _entries(content: Located, section: str, model: type[Any]) -> Iterator[_Entry]:
+def _entries(content: Located, section: str, model: type[Any], inside: str) -> Iterator[_Entry]:
     listed = content.value.get(section) if isinstance(content.value, dict) else None
     for position, located in enumerate(listed.value if listed and isinstance(listed.value, list) else ()):
-        try:
-            declared = model.model_validate(plain(located))
-        except ValidationError:
-            declared = None  # told with the whole file
-        yield _Entry(declared, located, f"{section}[{position}]")
+        yield _entry(located, model, f"{inside}{section}[{position}]")
 
 
-# --- from the manifest's words to the channel's
+def _entry(located: Located, model: type[Any], path: str) -> _Entry:
+    try:
+        return _Entry(model.model_validate(plain(located)), located, path)
+    except ValidationError:
+        return _Entry(None, located, path)  # told with the whole file
 
 
-def _schedule(declared: ScheduleDeclared) -> WantedSchedule:
-    values: dict[str, Any] = {"name": declared.name, "time_zone": declared.time_zone}
-    if declared.default:
-        values["is_default"] = True
-    if declared.availability is not None:
-        values["availability"] = _availability(declared.availability)
-    if declared.overrides is not None:
-        values["overrides"] = _overrides(declared.overrides)
-    return WantedSchedule(declared.name, models.ScheduleFields(**values))
-
-
-def _availability(hours: list[DayHours]) -> dict[models.Weekday, tuple[models.TimeRange, ...]]:
-    texts: dict[models.Weekday, list[str]] = {}
-    for entry in hours:
-        for day in entry.days:
-            texts.setdefault(day, []).extend(entry.times)
-    return {day: _ranges(texts[day]) for day in models.WEEKDAYS if texts.get(day)}
-
-
-def _overrides(overrides: list[DateOverride]) -> tuple[models.Override, ...]:
-    ordered = sorted(overrides, key=lambda override: override.date)
-    return tuple(models.Override(date=item.date, ranges=_ranges(item.times)) for item in ordered)
-
-
-def _ranges(texts: list[str]) -> tuple[models.TimeRange, ...]:
-    halves = (text.split("-") for text in sorted(texts))
-    return tuple(
-        models.TimeRange(start=dt.time.fromisoformat(start), end=dt.time.fromisoformat(end))
-        for start, end in halves
-    )
-
-
-_NESTED: dict[str, type[models.Model]] = {
-    "booking_limits": models.PeriodLimits,
-    "duration_limits": models.PeriodLimits,
-    "booking_window": models.BookingWindow,
-    "color": models.Color,
-    "seats": models.Seats,
-}
-
-
-def _event_type(declared: EventTypeDeclared) -> WantedEventType:
-    values: dict[str, Any] = {}
-    for name in declared.model_fields_set - {"schedule", "locations"}:
-        value = getattr(declared, name)
-        nested = _NESTED.get(name)
-        values[name] = nested(**value.model_dump()) if nested and value is not None else value
-    values["locations"] = tuple(_location(location) for location in declared.locations)
-    return WantedEventType(
-        declared.slug,
-        models.EventTypeFields(**values),
-        declared.schedule,
-        "schedule" in declared.model_fields_set,
-    )
-
-
-def _location(declared: LocationDeclared) -> models.Location:
-    values = declared.model_dump()
-    if declared.type not in ("address", "link", "phone"):
-        values["public"] = False  # only the host's own places can be shown beforehand
-    return models.Location(**values)
+def _sound(entries: list[_Entry]) -> list[_Entry]:
+    return [entry for entry in entries if entry.declared is not None]

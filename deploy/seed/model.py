@@ -17,6 +17,7 @@ from deploy.calcom.models import TimeUnit, Weekday
 from deploy.seed.triggers import DELAYED_TRIGGERS, TRIGGERS, USER_TRIGGERS
 from deploy.settings.model import SecretReference, Section
 from deploy.settings.rules import nearest, refused, refused_together, time_zone
+from deploy.settings.yaml_source import EnvironmentText
 
 _RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -108,6 +109,12 @@ def _not_empty(value: list[Entry]) -> list[Entry]:
     return value
 
 
+def _user(value: str) -> str:
+    if not re.fullmatch(r"[^\s@/]+(?:@[^\s@/]+)?", value):
+        raise refused("is neither an e-mail address nor a user name", "write it like ada@example.com or ada")
+    return value.lower()
+
+
 def _phone(value: str) -> str:
     if not re.fullmatch(r"\+[0-9]{6,15}", value):
         raise refused("is not a phone number", "write it like +4930901820, with the country and no spaces")
@@ -121,12 +128,12 @@ def _integration(value: str) -> str:
 
 
 def _not_in_clear(value: Any) -> Any:
-    if isinstance(value, str):
-        raise refused(
-            "is a secret in clear",
-            "write !secret NAME here, and keep the value under that name in the inventory's secrets",
-        )
-    return value
+    if value is None or isinstance(value, dict | EnvironmentText):
+        return value
+    raise refused(
+        "is a secret in clear" if isinstance(value, str) else "must be !secret NAME or !env NAME",
+        "write !secret NAME here, and keep the value under that name in the inventory's secrets",
+    )
 
 
 Text = Annotated[str, AfterValidator(_text)]
@@ -366,8 +373,8 @@ class WebhookDeclared(Section):
     """What to send, such as `[BOOKING_CREATED, BOOKING_CANCELLED]`."""
     active: bool = True
     """Whether anything is sent."""
-    secret: Annotated[SecretReference | None, BeforeValidator(_not_in_clear)] = None
-    """Signs each delivery; `!secret NAME`, never in clear."""
+    secret: Annotated[SecretReference | str | None, BeforeValidator(_not_in_clear)] = None
+    """Signs each delivery; `!secret NAME` or `!env NAME`, never in clear."""
     event_type: str | None = None
     """Slug of the event type of the manifest that it belongs to; without one it belongs to the user."""
     payload_template: str | None = None
@@ -403,6 +410,19 @@ class WebhookDeclared(Section):
         return self
 
 
+class UserDeclared(Section):
+    """What another user of an instance shall have."""
+
+    user: Annotated[str, AfterValidator(_user)]
+    """E-mail address or user name of a user who is there already."""
+    schedules: list[ScheduleDeclared] = Field(default_factory=list)
+    """Schedules of this user."""
+    event_types: list[EventTypeDeclared] = Field(default_factory=list)
+    """Event types of this user."""
+    webhooks: list[WebhookDeclared] = Field(default_factory=list)
+    """Webhooks of this user and of its event types."""
+
+
 class ManifestFile(Section):
     """A seed manifest."""
 
@@ -412,3 +432,5 @@ class ManifestFile(Section):
     """Event types of the user."""
     webhooks: list[WebhookDeclared] = Field(default_factory=list)
     """Webhooks of the user and of its event types."""
+    users: list[UserDeclared] = Field(default_factory=list)
+    """Other users, on instances that calstack deployed; all above is the administrator's."""

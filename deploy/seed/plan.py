@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -13,13 +13,19 @@ from pydantic import BaseModel
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import EventType, Override, Schedule, TimeRange, Webhook
 from deploy.seed.compare import differing_fields
-from deploy.seed.manifest import Manifest, WantedEventType, WantedSchedule, WantedWebhook
+from deploy.seed.ledger import WebhookKey
+from deploy.seed.parallel import WORKERS, each, parts
+from deploy.seed.prune import Kept, Pruning, prunable
+from deploy.seed.wanted import Kind, Manifest, WantedEventType, WantedSchedule, WantedWebhook
 
 HIDDEN = "(secret)"
 """What stands in a plan for the value of a secret."""
 
-Kind = Literal["schedule", "event type", "webhook"]
-Action = Literal["create", "update"]
+Action = Literal["create", "update", "delete"]
+
+_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+_FEW = 20
+"""So many event types are read in one go; more are worth several threads."""
 
 
 @dataclass(frozen=True)
@@ -33,31 +39,42 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is not as wanted; `current` is what the instance holds, None where it holds nothing."""
+    """One thing that is not as wanted.
+
+    `current` is what the instance holds, None where it holds nothing; `wanted` is None where it shall go.
+    """
 
     kind: Kind
     key: str
     fields: tuple[FieldChange, ...]
-    wanted: WantedSchedule | WantedEventType | WantedWebhook = field(repr=False)
+    wanted: WantedSchedule | WantedEventType | WantedWebhook | None = field(repr=False)
     current: Schedule | EventType | Webhook | None = field(default=None, repr=False)
 
     @property
     def action(self) -> Action:
-        """Whether it is made or changed."""
+        """Whether it is made, changed or removed."""
+        if self.wanted is None:
+            return "delete"
         return "create" if self.current is None else "update"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All changes, in the order in which they are made, and what the instance holds already.
+    """All changes for one user, in the order in which they are made, and what the instance holds already.
 
-    `schedule_ids` and `event_type_ids` are of the things that are there, by name and slug.
+    `schedule_ids`, `event_type_ids` and `webhook_ids` are of the things that are there, by name, slug, and
+    event type with URL. `user` is as the manifest names them, empty for the channel's own.
     """
 
     changes: tuple[Change, ...]
     unchanged: int
     schedule_ids: Mapping[str, int] = field(default_factory=dict)
     event_type_ids: Mapping[str, int] = field(default_factory=dict)
+    webhook_ids: Mapping[WebhookKey, str] = field(default_factory=dict)
+    webhook_scopes: frozenset[str | None] | None = None
+    """The event types (None: the user) whose webhooks were read; None where all were."""
+    kept: tuple[Kept, ...] = ()
+    user: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -65,99 +82,164 @@ class Plan:
         return not self.changes
 
     def count(self, action: Action) -> int:
-        """How many things are created, or updated."""
+        """How many things are created, updated or deleted."""
         return sum(change.action == action for change in self.changes)
 
     def render(self) -> str:
         """The plan for people: one line a thing, its fields below it, and a sum."""
-        lines: list[str] = []
-        for change in self.changes:
-            lines.append(f"{'+' if change.action == 'create' else '~'} {change.kind} {change.key}")
-            for item in change.fields:
-                before = "" if item.before is None else f"{item.before} -> "
-                lines.append(f"    {item.name}: {before}{item.after}")
-        creates, updates = self.count("create"), self.count("update")
-        lines.append(f"{creates} to create, {updates} to update, {self.unchanged} as declared")
-        return "\n".join(lines)
+        return render_plans([self])
 
     def to_json(self) -> str:
         """The plan for programs, one document; what `render` says, as data."""
-        return json.dumps(
+        return json.dumps(plans_document([self]), indent=2, ensure_ascii=False)
+
+
+def render_plans(plans: Sequence[Plan]) -> str:
+    """Several users' plans for people, with one sum."""
+    lines: list[str] = []
+    for plan in plans:
+        inside = "  " if plan.user else ""
+        if plan.user and (plan.changes or plan.kept):
+            lines.append(f"{plan.user}:")
+        for change in plan.changes:
+            lines.append(f"{inside}{_SIGNS[change.action]} {change.kind} {change.key}")
+            for item in change.fields:
+                before = "" if item.before is None else f"{item.before} -> "
+                lines.append(f"{inside}    {item.name}: {before}{item.after}")
+        lines += [f"{inside}= {kept.kind} {kept.key} stays: {kept.why}" for kept in plan.kept]
+    sums = [f"{_total(plans, 'create')} to create", f"{_total(plans, 'update')} to update"]
+    if deletes := _total(plans, "delete"):
+        sums.append(f"{deletes} to delete")
+    return "\n".join([*lines, ", ".join([*sums, f"{sum(plan.unchanged for plan in plans)} as declared"])])
+
+
+def plans_document(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Several users' plans for programs; docs/seed.md describes it."""
+    return {
+        "changes": [
             {
-                "changes": [
-                    {
-                        "kind": change.kind.replace(" ", "_"),
-                        "action": change.action,
-                        "key": change.key,
-                        "fields": [
-                            {"name": item.name, "before": item.before, "after": item.after}
-                            for item in change.fields
-                        ],
-                    }
-                    for change in self.changes
+                "user": plan.user or None,
+                "kind": change.kind.replace(" ", "_"),
+                "action": change.action,
+                "key": change.key,
+                "fields": [
+                    {"name": item.name, "before": item.before, "after": item.after} for item in change.fields
                 ],
-                "create": self.count("create"),
-                "update": self.count("update"),
-                "unchanged": self.unchanged,
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
+            }
+            for plan in plans
+            for change in plan.changes
+        ],
+        "kept": [
+            {
+                "user": plan.user or None,
+                "kind": kept.kind.replace(" ", "_"),
+                "key": kept.key,
+                "why": kept.why,
+            }
+            for plan in plans
+            for kept in plan.kept
+        ],
+        "create": _total(plans, "create"),
+        "update": _total(plans, "update"),
+        "delete": _total(plans, "delete"),
+        "unchanged": sum(plan.unchanged for plan in plans),
+    }
 
 
-def make_plan(manifest: Manifest, channel: Channel) -> Plan:
-    """Compare the manifest with what the channel's user has; only reads, and only of what the manifest names.
+def _total(plans: Sequence[Plan], action: Action) -> int:
+    return sum(plan.count(action) for plan in plans)
 
-    Raises what the channel raises (`deploy.calcom.errors.CalcomError`).
+
+def make_plan(
+    manifest: Manifest,
+    channel: Channel,
+    *,
+    user: str = "",
+    pruning: Pruning | None = None,
+    workers: int = WORKERS,
+) -> Plan:
+    """Compare the manifest with what the channel's user has; only reads.
+
+    Without `pruning` only what the manifest names is read. With it, what it does not name, of the kinds that
+    it names, is to be deleted, as far as `deploy.seed.prune` allows. Raises what the channel raises
+    (`deploy.calcom.errors.CalcomError`).
     """
-    schedules = _schedules(manifest, channel)
-    event_types = _event_types(manifest, channel)
-    schedule_ids = {name: schedule.id for name, schedule in schedules.items()}
-    schedule_names = {schedule.id: name for name, schedule in schedules.items()}
+    reading = _Reading(manifest, channel, pruning, workers)
+    schedules = reading.schedules()
+    event_types = reading.event_types()
+    webhooks = reading.webhooks(event_types)
+    schedules_by_name, event_types_by_slug = _first_by(schedules, "name"), _first_by(event_types, "slug")
+    webhooks_by_key = _webhooks_by_key(webhooks, event_types)
+    schedule_names = {schedule.id: name for name, schedule in schedules_by_name.items()}
     changes: list[Change | None] = [
-        _schedule_change(wanted, schedules.get(wanted.name)) for wanted in manifest.schedules
+        _schedule_change(wanted, schedules_by_name.get(wanted.name)) for wanted in manifest.schedules
     ]
     changes += [
-        _event_type_change(wanted, event_types.get(wanted.slug), schedule_names)
+        _event_type_change(wanted, event_types_by_slug.get(wanted.slug), schedule_names)
         for wanted in manifest.event_types
     ]
-    webhooks = _webhooks(manifest, channel, event_types)
     changes += [
-        _webhook_change(wanted, webhooks.get((wanted.event_type, wanted.url))) for wanted in manifest.webhooks
+        _webhook_change(wanted, webhooks_by_key.get((wanted.event_type, wanted.url)))
+        for wanted in manifest.webhooks
     ]
-    found = tuple(change for change in changes if change is not None)
+    found = [change for change in changes if change is not None]
+    unchanged = len(changes) - len(found)
+    webhook_ids = {key: webhook.id for key, webhook in webhooks_by_key.items()}
+    kept: tuple[Kept, ...] = ()
+    if pruning is not None:
+        made = pruning.made.settled(user, webhook_ids).ids
+        surplus = prunable(manifest, schedules, event_types, webhooks, made, pruning.spared)
+        found += [Change(item.kind, item.key, (), None, item.thing) for item in surplus.deletions]
+        kept = surplus.kept
     return Plan(
-        found,
-        len(changes) - len(found),
-        schedule_ids,
-        {slug: event_type.id for slug, event_type in event_types.items()},
+        tuple(found),
+        unchanged,
+        {name: schedule.id for name, schedule in schedules_by_name.items()},
+        {slug: event_type.id for slug, event_type in event_types_by_slug.items()},
+        webhook_ids,
+        None if pruning else frozenset(wanted.event_type for wanted in manifest.webhooks),
+        kept,
+        user,
     )
 
 
 # --- what is there
 
 
-def _schedules(manifest: Manifest, channel: Channel) -> dict[str, Schedule]:
-    names = {wanted.name for wanted in manifest.schedules}
-    return _first_by(channel.list_schedules(names), "name") if names else {}
+@dataclass(frozen=True)
+class _Reading:
+    manifest: Manifest
+    channel: Channel
+    pruning: Pruning | None
+    workers: int
 
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Those of the manifest; all where some may have to go."""
+        if self.pruning and "schedule" in self.manifest.kinds:
+            return self.channel.list_schedules()
+        names = {wanted.name for wanted in self.manifest.schedules}
+        return self.channel.list_schedules(names) if names else ()
 
-def _event_types(manifest: Manifest, channel: Channel) -> dict[str, EventType]:
-    slugs = {wanted.slug for wanted in manifest.event_types}
-    return _first_by(channel.list_event_types(slugs), "slug") if slugs else {}
+    def event_types(self) -> tuple[EventType, ...]:
+        """The same; what follows a schedule matters too where that may go."""
+        if self.pruning and self.manifest.kinds & {"event type", "schedule", "webhook"}:
+            return self.channel.list_event_types()
+        slugs = [wanted.slug for wanted in self.manifest.event_types]
+        if len(slugs) < _FEW or self.workers == 1 or self.channel.name != "web":
+            return self.channel.list_event_types(set(slugs)) if slugs else ()
+        # Over the web channel each takes a request of its own.
+        groups = each(self.channel.list_event_types, parts(slugs, self.workers), self.workers)
+        return tuple(event_type for group in groups for event_type in group)
 
-
-def _webhooks(
-    manifest: Manifest, channel: Channel, event_types: Mapping[str, EventType]
-) -> dict[tuple[str | None, str], Webhook]:
-    found: dict[tuple[str | None, str], Webhook] = {}
-    for scope in sorted({wanted.event_type for wanted in manifest.webhooks}, key=lambda slug: slug or ""):
-        if scope is not None and scope not in event_types:
-            continue
-        listed = channel.list_webhooks(event_types[scope].id if scope is not None else None)
-        for webhook in listed:
-            found.setdefault((scope, webhook.url), webhook)
-    return found
+    def webhooks(self, event_types: Sequence[EventType]) -> tuple[Webhook, ...]:
+        """Of the user, and of the event types that are there, as far as they matter."""
+        wanted = {webhook.event_type for webhook in self.manifest.webhooks}
+        scopes: list[int | None] = [None] if None in wanted else []
+        scopes += [event_type.id for event_type in event_types if event_type.slug in wanted]
+        if self.pruning and self.manifest.kinds & {"event type", "webhook"}:
+            scopes = [None, *(event_type.id for event_type in event_types)]
+        groups = each(self.channel.list_webhooks, scopes, self.workers)
+        return tuple(webhook for group in groups for webhook in group)
 
 
 _Thing = TypeVar("_Thing", Schedule, EventType)
@@ -168,6 +250,17 @@ def _first_by(things: Iterable[_Thing], key: str) -> dict[str, _Thing]:
     found: dict[str, _Thing] = {}
     for thing in sorted(things, key=lambda item: item.id):
         found.setdefault(getattr(thing, key), thing)
+    return found
+
+
+def _webhooks_by_key(
+    webhooks: Iterable[Webhook], event_types: Iterable[EventType]
+) -> dict[WebhookKey, Webhook]:
+    slugs = {event_type.id: event_type.slug for event_type in event_types}
+    found: dict[WebhookKey, Webhook] = {}
+    for webhook in webhooks:
+        slug = None if webhook.event_type_id is None else slugs[webhook.event_type_id]
+        found.setdefault((slug, webhook.url), webhook)
     return found
 
 

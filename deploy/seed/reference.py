@@ -100,6 +100,8 @@ def _left_out(field: FieldInfo) -> str:
 
 def _value(kind: Any) -> str:
     members = [member for member in _members(kind) if member is not type(None)]
+    if SecretReference in members:
+        return "`!secret NAME` or `!env NAME`"
     return " or ".join(dict.fromkeys(_word(member) for member in members))
 
 
@@ -109,8 +111,6 @@ def _word(kind: Any) -> str:
         return f"list of {_value(typing.get_args(kind)[0])}"
     if origin is typing.Literal:
         return ", ".join(f"`{choice}`" for choice in typing.get_args(kind))
-    if kind is SecretReference:
-        return "`!secret NAME`"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "section"
     words = {str: "text", int: "whole number", bool: "`true`, `false`"}

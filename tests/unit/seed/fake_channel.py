@@ -134,6 +134,9 @@ class FakeChannel:
 
     def delete_event_type(self, event_type_id: int) -> None:
         del self.event_types[event_type_id]
+        self.webhooks = {
+            key: item for key, item in self.webhooks.items() if item.event_type_id != event_type_id
+        }
 
     def _set_event_type(self, event_type_id: int, fields: EventTypeFields) -> EventType:
         values = self._values(fields)
@@ -162,7 +165,9 @@ class FakeChannel:
             time=None,
             time_unit=None,
         )
-        return self._set_webhook(blank, fields)
+        held = self._set_webhook(blank, fields)
+        self._may_break(f"create webhook {fields.url}")
+        return held
 
     def update_webhook(self, webhook: Webhook, fields: WebhookFields) -> Webhook:
         self.writes.append(f"update webhook {webhook.url}")

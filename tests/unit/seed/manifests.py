@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.seed.manifest import Manifest, load_manifest
+from deploy.seed.manifest import load_manifest
+from deploy.seed.wanted import Manifest
 
 SECRETS = {"crm": "s3cret-of-the-crm"}
 

@@ -12,13 +12,13 @@ from tests.unit.seed.manifests import FULL, manifest
 
 
 def run(tmp_path: Path, channel: FakeChannel, text: str = FULL) -> str:
-    return str(apply(make_plan(manifest(tmp_path, text), channel), channel))
+    return str(apply(make_plan(manifest(tmp_path, text), channel, workers=1), channel, workers=1))
 
 
 def test_first_run_makes_all_in_order(tmp_path: Path) -> None:
     channel = FakeChannel()
     lines: list[str] = []
-    applied = apply(make_plan(manifest(tmp_path), channel), channel, lines.append)
+    applied = apply(make_plan(manifest(tmp_path), channel), channel, lines.append, workers=1)
     assert str(applied) == "6 created, 0 updated, 0 as declared"
     assert channel.writes == [
         "create schedule Working hours",

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.errors import CalstackError, InputError, Problem
-from deploy.seed.manifest import load_manifest
+from deploy.seed.manifest import load_manifest, manifest_files
 from tests.unit.seed.manifests import FULL, SECRETS, manifest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -63,6 +63,86 @@ class TestSound:
         second.write_text(EVENT_TYPE + "    schedule: Mornings\n")
         loaded = load_manifest([first, second], SECRETS.__getitem__)
         assert loaded.event_types[0].schedule == loaded.schedules[0].name
+
+    def test_two_files_that_say_the_same_thing_twice_are_named_both(self, tmp_path: Path) -> None:
+        first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+        first.write_text(EVENT_TYPE)
+        second.write_text("# twice\n" + EVENT_TYPE)
+        with pytest.raises(InputError) as caught:
+            load_manifest([first, second], SECRETS.__getitem__)
+        (problem,) = caught.value.problems
+        assert (problem.file, problem.line) == (second, 3)
+        assert problem.what == f"stands there twice, first in {first}:2"
+
+    def test_the_parts_beside_the_manifest_count_in_their_order(self, tmp_path: Path) -> None:
+        (tmp_path / "seed.d").mkdir()
+        for name in ("seed.yaml", "seed.d/20-b.yaml", "seed.d/10-a.yaml", "seed.d/.hidden"):
+            (tmp_path / name).touch()
+        names = [file.name for file in manifest_files(tmp_path / "seed.yaml")]
+        assert names == ["seed.yaml", "10-a.yaml", "20-b.yaml"]
+
+    def test_a_part_that_would_be_passed_over_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "seed.d").mkdir()
+        (tmp_path / "seed.d" / "more.yml").touch()
+        with pytest.raises(InputError, match=r"does not end in \.yaml"):
+            manifest_files(tmp_path / "seed.yaml")
+
+    def test_an_inventory_without_a_manifest(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no manifest"):
+            manifest_files(tmp_path / "seed.yaml")
+
+    def test_values_from_the_environment(self, tmp_path: Path) -> None:
+        file = tmp_path / "seed.yaml"
+        file.write_text(
+            "webhooks: [{url: !env HOOK, triggers: [BOOKING_CREATED], secret: !env HOOK_SECRET}]\n"
+        )
+        loaded = load_manifest(
+            file, SECRETS.__getitem__, {"HOOK": "https://a.example.test/", "HOOK_SECRET": "of-the-shell"}
+        )
+        assert loaded.webhooks[0].url == "https://a.example.test/"
+        assert loaded.webhooks[0].fields.secret == "of-the-shell"
+        assert "of-the-shell" not in repr(loaded)
+
+    def test_what_the_environment_lacks_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "seed.yaml"
+        file.write_text(
+            "webhooks:\n  - url: https://a.example.test/\n    triggers: [BOOKING_CREATED]\n"
+            "    secret: !env NO_HOOK\n"
+        )
+        with pytest.raises(InputError) as caught:
+            load_manifest(file, SECRETS.__getitem__, {})
+        (problem,) = caught.value.problems
+        assert (problem.line, problem.key) == (4, "webhooks[0].secret")
+        assert problem.what == "the environment has no variable NO_HOOK"
+
+    def test_users_have_things_of_their_own(self, tmp_path: Path) -> None:
+        text = EVENT_TYPE + (
+            "users:\n"
+            "  - user: Ada@example.test\n"
+            "    schedules: [{name: Evenings, time_zone: UTC}]\n"
+            "    event_types:\n"
+            "      - {slug: intro, title: Ada, length_minutes: 5, schedule: Evenings,"
+            " locations: [{type: attendee_phone}]}\n"
+        )
+        loaded = manifest(tmp_path, text)
+        ada = loaded.users["ada@example.test"]
+        assert [item.slug for item in loaded.event_types] == ["intro"]
+        assert (ada.event_types[0].fields.title, ada.event_types[0].schedule) == ("Ada", "Evenings")
+        assert ada.kinds == {"schedule", "event type"}
+
+    def test_users_do_not_see_each_others_things(self, tmp_path: Path) -> None:
+        text = EVENT_TYPE + (
+            "users:\n  - user: ada\n    webhooks:\n"
+            "      - {url: 'https://a.example.test/', triggers: [BOOKING_CREATED], event_type: intro}\n"
+        )
+        ((line, key, what, _),) = told(tmp_path, text)
+        assert (line, key) == (9, "users[0].webhooks[0].event_type")
+        assert what == "there is no event type 'intro' in the manifest"
+
+    def test_a_thousand_event_types_are_no_bomb(self, tmp_path: Path) -> None:
+        one = EVENT_TYPE.partition("\n")[2]
+        text = "event_types:\n" + "".join(one.replace("slug: intro", f"slug: t-{n}") for n in range(1000))
+        assert len(manifest(tmp_path, text).event_types) == 1000
 
     def test_an_empty_mapping_is_fine(self, tmp_path: Path) -> None:
         assert manifest(tmp_path, "schedules: []\n").schedules == ()
@@ -208,7 +288,11 @@ class TestRefused:
         ((_, key, what, _),) = told(
             tmp_path, FULL.replace("time_zone: UTC", "time_zone: UTC\n    default: true")
         )
-        assert (key, what) == ("schedules[1].default", "'Working hours' is the default already")
+        first = tmp_path / "seed.yaml"
+        assert (key, what) == (
+            "schedules[1].default",
+            f"'Working hours' is the default already, in {first}:4",
+        )
 
     def test_locations_have_their_own_field(self, tmp_path: Path) -> None:
         text = EVENT_TYPE.replace("{type: attendee_phone}", "{type: link, address: Here}")

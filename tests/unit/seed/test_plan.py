@@ -149,13 +149,16 @@ class TestForPeopleAndPrograms:
         assert json.loads(plan.to_json()) == {
             "changes": [
                 {
+                    "user": None,
                     "kind": "event_type",
                     "action": "update",
                     "key": "intro",
                     "fields": [{"name": "length_minutes", "before": "15", "after": "20"}],
                 }
             ],
+            "kept": [],
             "create": 0,
             "update": 1,
+            "delete": 0,
             "unchanged": 5,
         }

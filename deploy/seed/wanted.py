@@ -1,0 +1,141 @@
+"""What an instance shall hold, in the channel's words: the manifest after all checks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from deploy.calcom import models
+from deploy.seed.model import (
+    DateOverride,
+    DayHours,
+    EventTypeDeclared,
+    LocationDeclared,
+    ScheduleDeclared,
+    WebhookDeclared,
+)
+
+Kind = Literal["schedule", "event type", "webhook"]
+
+
+@dataclass(frozen=True)
+class WantedSchedule:
+    """A schedule as it shall be."""
+
+    name: str
+    fields: models.ScheduleFields
+
+
+@dataclass(frozen=True)
+class WantedEventType:
+    """An event type as it shall be; `schedule` is a name, or None where `manages_schedule` means none."""
+
+    slug: str
+    fields: models.EventTypeFields
+    schedule: str | None
+    manages_schedule: bool
+
+
+@dataclass(frozen=True)
+class WantedWebhook:
+    """A webhook as it shall be; `event_type` is a slug, None for one of the user's."""
+
+    url: str
+    event_type: str | None
+    fields: models.WebhookFields = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that an instance shall hold for one user; valid, with secrets in it.
+
+    `kinds` are those that the manifest names at all, be it by an empty list. `users` has what others than the
+    channel's own user shall have, by their e-mail address or user name.
+    """
+
+    schedules: tuple[WantedSchedule, ...] = ()
+    event_types: tuple[WantedEventType, ...] = ()
+    webhooks: tuple[WantedWebhook, ...] = ()
+    kinds: frozenset[Kind] = frozenset()
+    users: Mapping[str, Manifest] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def wanted_schedule(declared: ScheduleDeclared) -> WantedSchedule:
+    """The schedule in the channel's words."""
+    values: dict[str, Any] = {"name": declared.name, "time_zone": declared.time_zone}
+    if declared.default:
+        values["is_default"] = True
+    if declared.availability is not None:
+        values["availability"] = _availability(declared.availability)
+    if declared.overrides is not None:
+        values["overrides"] = _overrides(declared.overrides)
+    return WantedSchedule(declared.name, models.ScheduleFields(**values))
+
+
+def _availability(hours: list[DayHours]) -> dict[models.Weekday, tuple[models.TimeRange, ...]]:
+    texts: dict[models.Weekday, list[str]] = {}
+    for entry in hours:
+        for day in entry.days:
+            texts.setdefault(day, []).extend(entry.times)
+    return {day: _ranges(texts[day]) for day in models.WEEKDAYS if texts.get(day)}
+
+
+def _overrides(overrides: list[DateOverride]) -> tuple[models.Override, ...]:
+    ordered = sorted(overrides, key=lambda override: override.date)
+    return tuple(models.Override(date=item.date, ranges=_ranges(item.times)) for item in ordered)
+
+
+def _ranges(texts: list[str]) -> tuple[models.TimeRange, ...]:
+    halves = (text.split("-") for text in sorted(texts))
+    return tuple(
+        models.TimeRange(start=dt.time.fromisoformat(start), end=dt.time.fromisoformat(end))
+        for start, end in halves
+    )
+
+
+_NESTED: dict[str, type[models.Model]] = {
+    "booking_limits": models.PeriodLimits,
+    "duration_limits": models.PeriodLimits,
+    "booking_window": models.BookingWindow,
+    "color": models.Color,
+    "seats": models.Seats,
+}
+
+
+def wanted_event_type(declared: EventTypeDeclared) -> WantedEventType:
+    """The event type in the channel's words; its schedule stays a name until its id is known."""
+    values: dict[str, Any] = {}
+    for name in declared.model_fields_set - {"schedule", "locations"}:
+        value = getattr(declared, name)
+        nested = _NESTED.get(name)
+        values[name] = nested(**value.model_dump()) if nested and value is not None else value
+    values["locations"] = tuple(_location(location) for location in declared.locations)
+    return WantedEventType(
+        declared.slug,
+        models.EventTypeFields(**values),
+        declared.schedule,
+        "schedule" in declared.model_fields_set,
+    )
+
+
+def _location(declared: LocationDeclared) -> models.Location:
+    values = declared.model_dump()
+    if declared.type not in ("address", "link", "phone"):
+        values["public"] = False  # only the host's own places can be shown beforehand
+    return models.Location(**values)
+
+
+def wanted_webhook(declared: WebhookDeclared, secret: str | None) -> WantedWebhook:
+    """The webhook in the channel's words; `secret` is its value, None where the manifest names none."""
+    values: dict[str, Any] = {
+        name: getattr(declared, name)
+        for name in ("url", "active", "payload_template", "time", "time_unit")
+        if name in declared.model_fields_set
+    }
+    values["triggers"] = tuple(declared.triggers)
+    if secret is not None:
+        values["secret"] = secret
+    return WantedWebhook(declared.url, declared.event_type, models.WebhookFields(**values))
