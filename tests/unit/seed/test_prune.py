@@ -54,9 +54,7 @@ def seed(
 
 def add_event_type(channel: FakeChannel, slug: str) -> int:
     place = (Location(type="attendee_phone"),)
-    fields = EventTypeFields(
-        title=slug, slug=slug, length_minutes=5, locations=place, schedule_id=schedule_id
-    )
+    fields = EventTypeFields(title=slug, slug=slug, length_minutes=5, locations=place)
     return channel.create_event_type(fields).id
 
 
