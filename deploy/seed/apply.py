@@ -1,4 +1,4 @@
-"""A plan becomes real: schedules first, then the event types that follow them, then webhooks, then removals.
+"""A plan becomes real: profile, schedules, the event types that follow them, webhooks, then removals.
 
 Nothing is undone after a failure, since nothing needs to be: what was made stays, and the next run finds what
 is half made as a difference and completes it. Within one kind nothing depends on another, so several are made
@@ -17,13 +17,22 @@ from pydantic import BaseModel
 
 from deploy.calcom.channel import Channel
 from deploy.calcom.errors import AlreadyExists, CalcomError, NoAnswer, NotFound
-from deploy.calcom.models import EventType, EventTypeFields, Schedule, ScheduleFields, Webhook, WebhookFields
+from deploy.calcom.models import (
+    EventType,
+    EventTypeFields,
+    ProfileFields,
+    Schedule,
+    ScheduleFields,
+    User,
+    Webhook,
+    WebhookFields,
+)
 from deploy.errors import CalstackError
 from deploy.seed.compare import differing_fields
 from deploy.seed.ledger import Intent, Ledger, Made, WebhookKey
 from deploy.seed.parallel import WORKERS, each
 from deploy.seed.plan import Change, Plan
-from deploy.seed.wanted import WantedEventType, WantedSchedule, WantedWebhook
+from deploy.seed.wanted import WantedEventType, WantedProfile, WantedSchedule, WantedWebhook
 
 Report = Callable[[str], None]
 """Gets one line for people after each change."""
@@ -131,6 +140,8 @@ class _Work:
         wanted, current = change.wanted, change.current
         if wanted is None:
             self._remove(current)
+        elif isinstance(wanted, WantedProfile):
+            self._profile(wanted, current)
         elif isinstance(wanted, WantedSchedule):
             schedule = self._schedule(wanted, current if isinstance(current, Schedule) else None)
             self.schedule_ids[wanted.name] = schedule.id
@@ -140,7 +151,7 @@ class _Work:
         else:
             self._webhook(wanted, current if isinstance(current, Webhook) else None)
 
-    def _remove(self, current: Schedule | EventType | Webhook | None) -> None:
+    def _remove(self, current: User | Schedule | EventType | Webhook | None) -> None:
         try:
             if isinstance(current, Webhook):
                 self.channel.delete_webhook(current)
@@ -151,6 +162,11 @@ class _Work:
                 self.channel.delete_schedule(current.id)
         except NotFound:
             pass  # somebody was quicker
+
+    def _profile(self, wanted: WantedProfile, current: User | Schedule | EventType | Webhook | None) -> None:
+        fields = wanted.fields if current is None else _only_changes(wanted.fields, current)
+        self.channel.update_profile(fields)
+        _see_kept(wanted.fields, self.channel.me())
 
     def _schedule(self, wanted: WantedSchedule, current: Schedule | None) -> Schedule:
         if current is None:
@@ -182,10 +198,10 @@ class _Work:
         _see_kept(wanted.fields, held)
 
 
-_Fields = TypeVar("_Fields", ScheduleFields, EventTypeFields, WebhookFields)
+_Fields = TypeVar("_Fields", ProfileFields, ScheduleFields, EventTypeFields, WebhookFields)
 
 
-def _only_changes(fields: _Fields, current: Schedule | EventType | Webhook) -> _Fields:
+def _only_changes(fields: _Fields, current: User | Schedule | EventType | Webhook) -> _Fields:
     values = {name: getattr(fields, name) for name in differing_fields(fields, current)}
     return type(fields)(**values)
 

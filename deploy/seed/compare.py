@@ -12,7 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deploy.calcom.models import PeriodLimits, TimeRange
+from deploy.calcom.models import (
+    BookerLayouts,
+    CalVideoSettings,
+    PeriodLimits,
+    TimeRange,
+    plain_booking_fields,
+)
 
 
 def differing_fields(wanted: BaseModel, current: BaseModel) -> list[str]:
@@ -54,6 +60,10 @@ def _color(value: Any) -> Any:
     return value and (value.light.lower(), value.dark.lower())
 
 
+def _layouts(value: BookerLayouts | None) -> Any:
+    return value and (value.default, frozenset(value.enabled))
+
+
 _RULES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "description": _text,
@@ -67,5 +77,13 @@ _RULES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "availability": _hours,
         "overrides": _dates,
         "color": _color,
+        "brand_color": lambda value: value and value.lower(),
+        "dark_brand_color": lambda value: value and value.lower(),
+        "bio": _text,
+        "hide_branding": bool,
+        "length_options": lambda value: tuple(sorted(value or ())),
+        "booking_fields": plain_booking_fields,
+        "booker_layouts": _layouts,
+        "cal_video": lambda value: None if value == CalVideoSettings() else value,
     }
 )

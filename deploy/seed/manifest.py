@@ -14,6 +14,7 @@ from deploy.errors import CalstackError, InputError, Problem
 from deploy.seed.model import (
     EventTypeDeclared,
     ManifestFile,
+    ProfileDeclared,
     ScheduleDeclared,
     WebhookDeclared,
 )
@@ -22,6 +23,7 @@ from deploy.seed.wanted import (
     Manifest,
     WantedWebhook,
     wanted_event_type,
+    wanted_profile,
     wanted_schedule,
     wanted_webhook,
 )
@@ -34,6 +36,7 @@ Resolver = Callable[[str], str]
 """Gives the value of a secret by its name; raises KeyError or CalstackError where there is none."""
 
 _KINDS: dict[str, Kind] = {
+    "profile": "profile",
     "schedules": "schedule",
     "event_types": "event type",
     "webhooks": "webhook",
@@ -78,7 +81,7 @@ def load_manifest(
     reading.finish()
     own = manifests.pop(None, Manifest())
     users = {user: manifest for user, manifest in manifests.items() if user is not None}
-    return Manifest(own.schedules, own.event_types, own.webhooks, own.kinds, users)
+    return Manifest(own.schedules, own.event_types, own.webhooks, own.kinds, own.profile, users)
 
 
 # --- reading and checking
@@ -107,6 +110,7 @@ class _Entry:
 class _Entries:
     """What all files declare for one user."""
 
+    profiles: list[_Entry] = field(default_factory=list)
     schedules: list[_Entry] = field(default_factory=list)
     event_types: list[_Entry] = field(default_factory=list)
     webhooks: list[_Entry] = field(default_factory=list)
@@ -150,11 +154,13 @@ class _Reading:
         self._known(entries.event_types, "schedule", [entry.given("name") for entry in entries.schedules])
         self._known(entries.webhooks, "event_type", [entry.given("slug") for entry in entries.event_types])
         webhooks = tuple(self._webhook(entry) for entry in _sound(entries.webhooks))
+        profiles = [entry.declared for entry in _sound(entries.profiles)]
         return Manifest(
             tuple(wanted_schedule(entry.declared) for entry in _sound(entries.schedules)),
             tuple(wanted_event_type(entry.declared) for entry in _sound(entries.event_types)),
             webhooks,
             frozenset(entries.kinds),
+            wanted_profile(profiles) if profiles else None,
         )
 
     def say(self, where: Located, key: str, what: str, fix: str | None = None) -> None:
@@ -176,6 +182,9 @@ class _Reading:
         entries = self.users.setdefault(user, _Entries())
         sections = content.value if isinstance(content.value, dict) else {}
         entries.kinds.update(kind for section, kind in _KINDS.items() if section in sections)
+        profile = sections.get("profile")
+        if profile is not None and isinstance(profile.value, dict):
+            entries.profiles.append(_entry(profile, ProfileDeclared, f"{inside}profile"))
         entries.schedules.extend(_entries(content, "schedules", ScheduleDeclared, inside))
         entries.event_types.extend(_entries(content, "event_types", EventTypeDeclared, inside))
         entries.webhooks.extend(_entries(content, "webhooks", WebhookDeclared, inside))
@@ -202,6 +211,13 @@ class _Reading:
         for entry in defaults[1:]:
             first = f"{defaults[0].given('name')!r} is the default already, in {defaults[0].where('default')}"
             self._say_at(entry, "default", first, "keep one default schedule")
+        said: dict[str, _Entry] = {}
+        for entry in entries.profiles:
+            for key in entry.located.value if isinstance(entry.located.value, dict) else ():
+                before = said.setdefault(key, entry)
+                if before is not entry:
+                    what = f"stands there twice, first in {before.where(key)}"
+                    self._say_at(entry, key, what, "keep one of them")
 
     def _say_at(self, entry: _Entry, key: str, what: str, fix: str | None = None) -> None:
         self.say(place(entry.located, (key,))[0], f"{entry.path}.{key}", what, fix)

@@ -1,154 +1,65 @@
 """What may stand in `seed.yaml`: every key with its type, its rule and what it means.
 
-The reference in `docs/seed.md` is generated from here (`deploy/seed/reference.py`). A key that is left out is
-not managed: what the instance holds there stays. Times are in minutes, days and months as in the calendar.
+The reference in `docs/seed.md` and the schema for editors are generated from here
+(`deploy/seed/reference.py`, `deploy/seed/schema.py`). A key that is left out is not managed: what the
+instance holds there stays. Times are in minutes, days and months as in the calendar.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from deploy.calcom.models import TimeUnit, Weekday
-from deploy.seed.triggers import DELAYED_TRIGGERS, TRIGGERS, USER_TRIGGERS
-from deploy.settings.model import SecretReference, Section
-from deploy.settings.rules import nearest, refused, refused_together, time_zone
-from deploy.settings.yaml_source import EnvironmentText
-
-_RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_URL = re.compile(
-    r"https?://(?P<user>[^\s/@]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#]\S*)?"
+from deploy.calcom import models
+from deploy.calcom.models import Layout, Theme, TimeUnit, Weekday
+from deploy.seed.triggers import DELAYED_TRIGGERS, USER_TRIGGERS
+from deploy.seed.values import (
+    AtLeastOne,
+    Color,
+    Date,
+    FieldSlug,
+    Integration,
+    Length,
+    Minutes,
+    NotEmpty,
+    NotInClear,
+    Phone,
+    Slug,
+    Text,
+    Times,
+    Trigger,
+    Url,
+    UserName,
 )
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+from deploy.settings.model import SecretReference, Section
+from deploy.settings.rules import refused, refused_together, time_zone
+
+_Declared = TypeVar("_Declared", bound=Section)
+TimeZone = Annotated[str, AfterValidator(time_zone)]
 
 
-Entry = TypeVar("Entry")
-
-
-def _time_range(value: str) -> str:
-    found = _RANGE.fullmatch(value.strip())
-    if found is None:
-        fix = "a day ends at 23:59" if "24:00" in value else "write it like 09:00-17:00, with leading zeros"
-        raise refused("is not a time range HH:MM-HH:MM", fix)
-    start, end = f"{found[1]}:{found[2]}", f"{found[3]}:{found[4]}"
-    if start >= end:
-        raise refused(
-            f"ends at {end}, not after its start at {start}",
-            "hours over midnight are two ranges: until 23:59, and from 00:00 on the next day",
-        )
-    return f"{start}-{end}"
-
-
-def _no_overlap(ranges: list[str]) -> list[str]:
-    inside_a_day = sorted(ranges)
-    for before, after in itertools.pairwise(inside_a_day):
-        if before[6:] > after[:5]:
-            raise refused(f"overlap: {before} and {after}", "join them to one range")
-    return inside_a_day
-
-
-def _slug(value: str) -> str:
-    if _SLUG.fullmatch(value):
-        return value
-    meant = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
-    # Cal.com would change it on its own and the next run would not find it again.
-    raise refused(
-        "is not a slug: small letters and digits, in words joined by single hyphens",
-        f"write it like {meant or 'intro-call'}",
-    )
-
-
-def _url(value: str) -> str:
-    found = _URL.fullmatch(value)
-    if found is None:
-        raise refused("is not an http or https URL", "write it like https://example.com/hooks/cal")
-    if found["user"]:
-        raise refused("carries a user or password in clear", "let the receiver check the signature instead")
+def _locale(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(?:-[A-Z][A-Za-z]{1,3})?", value):
+        raise refused("is not a language", "write it like en, de or pt-BR")
     return value
 
 
-def _color(value: str) -> str:
-    if not _COLOR.fullmatch(value):
-        raise refused("is not a colour", "write it like '#292929', in quotes")
-    return value.lower()
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            raise refused("is not a date", "write it like 2026-12-24") from None
-    return value
-
-
-def _text(value: str) -> str:
-    if not value.strip():
-        raise refused("is empty", "write some text, or remove the key")
-    return value.strip()
-
-
-def _trigger(value: str) -> str:
-    if value not in TRIGGERS:
-        meant = nearest(value, TRIGGERS)
-        raise refused(
-            f"{value[:60]} is not a trigger",
-            f"did you mean {meant}?" if meant else f"there are: {', '.join(TRIGGERS)}",
-        )
-    return value
-
-
-def _not_empty(value: list[Entry]) -> list[Entry]:
-    if not value:
-        raise refused("is empty", "name one at least")
-    return value
-
-
-def _user(value: str) -> str:
-    if not re.fullmatch(r"[^\s@/]+(?:@[^\s@/]+)?", value):
-        raise refused("is neither an e-mail address nor a user name", "write it like ada@example.com or ada")
-    return value.lower()
-
-
-def _phone(value: str) -> str:
-    if not re.fullmatch(r"\+[0-9]{6,15}", value):
-        raise refused("is not a phone number", "write it like +4930901820, with the country and no spaces")
-    return value
-
-
-def _integration(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]+(?::[a-z0-9_-]+)*", value):
-        raise refused("is not the name of an app", "write it like cal-video, zoom or google:meet")
-    return value
-
-
-def _not_in_clear(value: Any) -> Any:
-    if value is None or isinstance(value, dict | EnvironmentText):
-        return value
-    raise refused(
-        "is a secret in clear" if isinstance(value, str) else "must be !secret NAME or !env NAME",
-        "write !secret NAME here, and keep the value under that name in the inventory's secrets",
-    )
-
-
-Text = Annotated[str, AfterValidator(_text)]
-Slug = Annotated[str, AfterValidator(_slug)]
-Url = Annotated[str, AfterValidator(_url)]
-Times = Annotated[list[Annotated[str, AfterValidator(_time_range)]], AfterValidator(_no_overlap)]
-Date = Annotated[dt.date, BeforeValidator(_date)]
-Minutes = Annotated[int, Field(ge=0, le=525_600)]
-AtLeastOne = Annotated[int, Field(ge=1)]
+def _as_the_channel_takes_it(declared: _Declared, model: type[models.Model], **changed: Any) -> _Declared:
+    """The declaration, if the channel's own model takes it; its refusal in our words otherwise."""
+    try:
+        model(**{**dict(declared), **changed})
+    except ValidationError as error:
+        raise refused(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return declared
 
 
 class DayHours(Section):
     """Hours that some weekdays share."""
 
-    days: Annotated[list[Weekday], AfterValidator(_not_empty)]
+    days: Annotated[list[Weekday], NotEmpty]
     """Weekdays, such as `[monday, tuesday]`."""
     times: Times
     """Time ranges, such as `[09:00-12:30, 13:30-17:00]`, in the schedule's time zone."""
@@ -168,7 +79,7 @@ class ScheduleDeclared(Section):
 
     name: Text
     """Name of the schedule, by which it is found again."""
-    time_zone: Annotated[str, AfterValidator(time_zone)]
+    time_zone: TimeZone
     """IANA time zone in which its hours are meant, such as Europe/Berlin."""
     default: bool = False
     """Whether event types without a schedule of their own follow it; at most one schedule."""
@@ -211,10 +122,10 @@ class LocationDeclared(Section):
     """Postal address, for the type `address`."""
     link: Url | None = None
     """Meeting link, for the type `link`."""
-    phone: Annotated[str, AfterValidator(_phone)] | None = None
+    phone: Phone | None = None
     """Phone number as +4930901820, for the type `phone`."""
-    integration: Annotated[str, AfterValidator(_integration)] | None = None
-    """App, for the type `integration`: `cal-video`, `zoom`, `google:meet` …; the instance must have it."""
+    integration: Integration | None = None
+    """App, for the type `integration`: `cal-video`, `zoom`, `google-meet` …; the instance must have it."""
     public: bool = True
     """Whether address, link or phone show on the booking page before booking."""
 
@@ -279,9 +190,9 @@ class Window(Section):
 class Colors(Section):
     """Colour of the event type, as '#rrggbb' in quotes."""
 
-    light: Annotated[str, AfterValidator(_color)]
+    light: Color
     """In the light theme."""
-    dark: Annotated[str, AfterValidator(_color)]
+    dark: Color
     """In the dark theme."""
 
 
@@ -296,6 +207,105 @@ class SeatsDeclared(Section):
     """Whether the page says how many seats are left."""
 
 
+class LayoutsDeclared(Section):
+    """Views of the booking page."""
+
+    default: Layout
+    """With which it opens."""
+    enabled: Annotated[list[Layout], NotEmpty]
+    """Among which guests can choose."""
+
+    @model_validator(mode="after")
+    def _default_is_enabled(self) -> LayoutsDeclared:
+        return _as_the_channel_takes_it(self, models.BookerLayouts, enabled=tuple(self.enabled))
+
+
+class ActiveBookingsDeclared(Section):
+    """How many bookings one guest may have before them."""
+
+    maximum: AtLeastOne
+    """How many."""
+    offer_reschedule: bool = False
+    """Whether a guest with that many may move the last one instead."""
+
+
+class ThresholdDeclared(Section):
+    """Only bookings at short notice want a confirmation."""
+
+    count: AtLeastOne
+    """How many hours or minutes before its start a booking no longer goes without."""
+    unit: Literal["hours", "minutes"]
+    """Unit of `count`."""
+
+
+class RecurrenceDeclared(Section):
+    """A booking repeats."""
+
+    frequency: Literal["weekly", "monthly", "yearly"]
+    """How often."""
+    interval: AtLeastOne = 1
+    """Every so many weeks, months or years."""
+    occurrences: AtLeastOne
+    """How many times in all."""
+
+
+class CalendarDeclared(Section):
+    """A connected calendar."""
+
+    integration: Text
+    """Its kind, such as `google_calendar`."""
+    external_id: Text
+    """Its id there, often an e-mail address."""
+
+
+class CalVideoDeclared(Section):
+    """Switches of Cal Video."""
+
+    disable_recording_for_organizer: bool = False
+    """Whether the host cannot record."""
+    disable_recording_for_guests: bool = False
+    """Whether guests cannot record."""
+    redirect_url_on_exit: Url | None = None
+    """Where people go when they leave the call."""
+    enable_automatic_recording: bool = False
+    """Whether recording begins with the call."""
+    enable_automatic_transcription: bool = False
+    """Whether transcription begins with the call."""
+    disable_transcription_for_guests: bool = False
+    """Whether guests cannot transcribe."""
+    disable_transcription_for_organizer: bool = False
+    """Whether the host cannot transcribe."""
+
+
+class BookingFieldDeclared(Section):
+    """A question to the guest: one of your own, or one of Cal.com's that shall be otherwise.
+
+    Cal.com's own have no type: `name`, `email`, `location`, `title`, `notes`, `guests`, `rescheduleReason`,
+    `attendeePhoneNumber`.
+    """
+
+    slug: FieldSlug
+    """Name of the answer in webhooks and bookings; for Cal.com's own, theirs."""
+    type: models.BookingFieldType | None = None
+    """What kind of answer, for questions of your own."""
+    label: Text | None = None
+    """The question; your own need one."""
+    placeholder: Text | None = None
+    """What stands in the empty field."""
+    required: bool | None = None
+    """Whether it must be answered."""
+    hidden: bool | None = None
+    """Whether it is left out of the page; a link can still fill it in."""
+    disable_on_prefill: bool = False
+    """Whether an answer that the link brings along cannot be changed."""
+    options: list[Text] = Field(default_factory=list)
+    """Answers to choose from, for `select`, `multiselect`, `checkbox` and `radio`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> BookingFieldDeclared:
+        return _as_the_channel_takes_it(self, models.BookingField, options=tuple(self.options))
+
+
 class EventTypeDeclared(Section):
     """Something that can be booked; known by its slug."""
 
@@ -303,9 +313,9 @@ class EventTypeDeclared(Section):
     """Last part of its link, in kebab-case, by which it is found again."""
     title: Text
     """Its name on the booking page."""
-    length_minutes: Annotated[int, Field(ge=1, le=1440)]
+    length_minutes: Length
     """How long a meeting is."""
-    locations: Annotated[list[LocationDeclared], AfterValidator(_not_empty)]
+    locations: Annotated[list[LocationDeclared], NotEmpty]
     """Where it takes place; with several, the guest chooses. Without any, Cal.com would take Cal Video."""
     description: str | None = None
     """Text on the booking page, in Markdown."""
@@ -317,7 +327,7 @@ class EventTypeDeclared(Section):
     """Free time that is kept before a meeting."""
     buffer_after_minutes: Minutes = 0
     """Free time that is kept after a meeting."""
-    slot_interval_minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
+    slot_interval_minutes: Length | None = None
     """Distance between the starts that are offered; `null`: the length."""
     offset_start_minutes: Minutes = 0
     """How long after the full interval starts are offered."""
@@ -345,6 +355,36 @@ class EventTypeDeclared(Section):
     """Colour of its entries; `null`: Cal.com's own."""
     seats: SeatsDeclared | None = None
     """Several guests in one slot; `null`: one booking a slot."""
+    length_options: list[Length] | None = None
+    """Lengths among which guests choose, `length_minutes` among them; `null`: only that."""
+    booking_fields: list[BookingFieldDeclared] | None = None
+    """Questions to the guest that differ from Cal.com's usual ones; `null`: the usual ones."""
+    disable_guests: bool = False
+    """Whether guests cannot bring others along."""
+    active_bookings_limit: ActiveBookingsDeclared | None = None
+    """How many bookings one guest may have before them; `null`: any number."""
+    booker_layouts: LayoutsDeclared | None = None
+    """Views of its booking page; `null`: the profile's."""
+    confirmation_threshold: ThresholdDeclared | None = None
+    """At how short a notice a required confirmation is wanted; `null`: always."""
+    unconfirmed_blocks_slot: bool = False
+    """Whether a slot is taken while its booking waits for the confirmation."""
+    recurrence: RecurrenceDeclared | None = None
+    """A booking repeats; `null`: it does not."""
+    hide_calendar_notes: bool = False
+    """Whether the calendar entry leaves the guest's notes out."""
+    hide_calendar_event_details: bool = False
+    """Whether the calendar entry is private."""
+    hide_organizer_email: bool = False
+    """Whether guests do not learn the host's e-mail address."""
+    destination_calendar: CalendarDeclared | None = None
+    """Connected calendar into which its bookings are written; `null`: the host's default one."""
+    use_destination_calendar_email: bool = False
+    """Whether that calendar's address stands as the organizer."""
+    cal_video: CalVideoDeclared | None = None
+    """Switches of Cal Video; `null`: Cal.com's own."""
+    requires_authentication: bool = False
+    """Whether only people with an account on the instance can book."""
 
     @field_validator("description", "custom_name")
     @classmethod
@@ -359,9 +399,34 @@ class EventTypeDeclared(Section):
             refusals.append(("seats", "do not go together with requires_confirmation", "remove one of them"))
         if self.seats and len(self.locations) > 1:
             refusals.append(("seats", "allow one location only", "keep one location"))
+        if self.length_options and self.length_minutes not in self.length_options:
+            what = f"do not hold the length itself, {self.length_minutes}"
+            refusals.append(("length_options", what, "add it"))
+        for name in ("confirmation_threshold", "unconfirmed_blocks_slot"):
+            if getattr(self, name) and not self.requires_confirmation:
+                fix = "add requires_confirmation: true"
+                refusals.append((name, "means nothing where nothing is confirmed", fix))
+        refusals += _questions(self.booking_fields or [])
         if refusals:
             raise refused_together(refusals)
         return self
+
+
+def _questions(fields: list[BookingFieldDeclared]) -> list[tuple[str, str, str | None]]:
+    slugs = [field.slug for field in fields]
+    refusals: list[tuple[str, str, str | None]] = [
+        ("booking_fields", f"hold {slug} twice", "keep one of them")
+        for slug in dict.fromkeys(slugs)
+        if slugs.count(slug) > 1
+    ]
+    by_slug = {field.slug: field for field in fields}
+    email, phone = by_slug.get("email"), by_slug.get("attendeePhoneNumber")
+    reached_by_phone = phone is not None and phone.required is True and phone.hidden is not True
+    if email and (email.hidden or email.required is False) and not reached_by_phone:
+        what = "leave the guest without an address: email is hidden or optional"
+        fix = "make attendeePhoneNumber required, and hidden: false"
+        refusals.append(("booking_fields", what, fix))
+    return refusals
 
 
 class WebhookDeclared(Section):
@@ -369,11 +434,11 @@ class WebhookDeclared(Section):
 
     url: Url
     """Where to send it. Each booking waits for a receiver that is slow or away."""
-    triggers: Annotated[list[Annotated[str, AfterValidator(_trigger)]], AfterValidator(_not_empty)]
+    triggers: Annotated[list[Trigger], NotEmpty]
     """What to send, such as `[BOOKING_CREATED, BOOKING_CANCELLED]`."""
     active: bool = True
     """Whether anything is sent."""
-    secret: Annotated[SecretReference | str | None, BeforeValidator(_not_in_clear)] = None
+    secret: Annotated[SecretReference | str | None, NotInClear] = None
     """Signs each delivery; `!secret NAME` or `!env NAME`, never in clear."""
     event_type: str | None = None
     """Slug of the event type of the manifest that it belongs to; without one it belongs to the user."""
@@ -410,11 +475,47 @@ class WebhookDeclared(Section):
         return self
 
 
+class ProfileDeclared(Section):
+    """What a user sets about themselves."""
+
+    name: Text | None = None
+    """Full name, as guests see it."""
+    bio: str | None = None
+    """Text on the profile page."""
+    locale: Annotated[str, AfterValidator(_locale)] | None = None
+    """Language of the app and of what it writes to the host, such as `en` or `de`."""
+    time_zone: TimeZone | None = None
+    """IANA time zone of the user, such as Europe/Berlin; schedules have their own."""
+    week_start: Weekday | None = None
+    """First day of the week in calendars."""
+    time_format: Literal[12, 24] | None = None
+    """Hours of the clock."""
+    theme: Theme | None = None
+    """Theme of the booking pages; `null`: the guest's system's."""
+    brand_color: Color | None = None
+    """Colour of the booking pages in the light theme, as '#rrggbb' in quotes; `null`: Cal.com's own."""
+    dark_brand_color: Color | None = None
+    """The same in the dark theme."""
+    hide_branding: bool = False
+    """Whether booking pages leave out who made the software."""
+    booker_layouts: LayoutsDeclared | None = None
+    """Views of the booking pages; `null`: all, beginning with the month."""
+
+    @field_validator("name", "locale", "time_zone", "week_start", "time_format")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise refused("cannot be null", "remove the key, or give a value")
+        return value
+
+
 class UserDeclared(Section):
     """What another user of an instance shall have."""
 
-    user: Annotated[str, AfterValidator(_user)]
+    user: UserName
     """E-mail address or user name of a user who is there already."""
+    profile: ProfileDeclared | None = None
+    """The user's own settings."""
     schedules: list[ScheduleDeclared] = Field(default_factory=list)
     """Schedules of this user."""
     event_types: list[EventTypeDeclared] = Field(default_factory=list)
@@ -426,6 +527,8 @@ class UserDeclared(Section):
 class ManifestFile(Section):
     """A seed manifest."""
 
+    profile: ProfileDeclared | None = None
+    """The user's own settings."""
     schedules: list[ScheduleDeclared] = Field(default_factory=list)
     """Schedules of the user."""
     event_types: list[EventTypeDeclared] = Field(default_factory=list)

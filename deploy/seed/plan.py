@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from deploy.calcom.channel import Channel
-from deploy.calcom.models import EventType, Override, Schedule, TimeRange, Webhook
+from deploy.calcom.models import EventType, Override, Schedule, TimeRange, User, Webhook
 from deploy.seed.compare import differing_fields
 from deploy.seed.ledger import WebhookKey
 from deploy.seed.parallel import WORKERS, each, parts
 from deploy.seed.prune import Kept, Pruning, prunable
-from deploy.seed.wanted import Kind, Manifest, WantedEventType, WantedSchedule, WantedWebhook
+from deploy.seed.wanted import Kind, Manifest, WantedEventType, WantedProfile, WantedSchedule, WantedWebhook
 
 HIDDEN = "(secret)"
 """What stands in a plan for the value of a secret."""
@@ -47,8 +47,8 @@ class Change:
     kind: Kind
     key: str
     fields: tuple[FieldChange, ...]
-    wanted: WantedSchedule | WantedEventType | WantedWebhook | None = field(repr=False)
-    current: Schedule | EventType | Webhook | None = field(default=None, repr=False)
+    wanted: WantedProfile | WantedSchedule | WantedEventType | WantedWebhook | None = field(repr=False)
+    current: User | Schedule | EventType | Webhook | None = field(default=None, repr=False)
 
     @property
     def action(self) -> Action:
@@ -171,9 +171,10 @@ def make_plan(
     schedules_by_name, event_types_by_slug = _first_by(schedules, "name"), _first_by(event_types, "slug")
     webhooks_by_key = _webhooks_by_key(webhooks, event_types)
     schedule_names = {schedule.id: name for name, schedule in schedules_by_name.items()}
-    changes: list[Change | None] = [
-        _schedule_change(wanted, schedules_by_name.get(wanted.name)) for wanted in manifest.schedules
-    ]
+    changes: list[Change | None] = []
+    if manifest.profile is not None:
+        changes.append(_profile_change(manifest.profile, channel.me()))
+    changes += [_schedule_change(wanted, schedules_by_name.get(wanted.name)) for wanted in manifest.schedules]
     changes += [
         _event_type_change(wanted, event_types_by_slug.get(wanted.slug), schedule_names)
         for wanted in manifest.event_types
@@ -265,6 +266,11 @@ def _webhooks_by_key(
 
 
 # --- what differs
+
+
+def _profile_change(wanted: WantedProfile, current: User) -> Change | None:
+    fields = _field_changes(wanted.fields, current)
+    return Change("profile", current.username or current.email, fields, wanted, current) if fields else None
 
 
 def _schedule_change(wanted: WantedSchedule, current: Schedule | None) -> Change | None:

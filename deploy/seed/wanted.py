@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -14,11 +14,19 @@ from deploy.seed.model import (
     DayHours,
     EventTypeDeclared,
     LocationDeclared,
+    ProfileDeclared,
     ScheduleDeclared,
     WebhookDeclared,
 )
 
-Kind = Literal["schedule", "event type", "webhook"]
+Kind = Literal["profile", "schedule", "event type", "webhook"]
+
+
+@dataclass(frozen=True)
+class WantedProfile:
+    """A user's own settings as they shall be."""
+
+    fields: models.ProfileFields
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,20 @@ class Manifest:
     event_types: tuple[WantedEventType, ...] = ()
     webhooks: tuple[WantedWebhook, ...] = ()
     kinds: frozenset[Kind] = frozenset()
+    profile: WantedProfile | None = None
     users: Mapping[str, Manifest] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def wanted_profile(declared: Iterable[ProfileDeclared]) -> WantedProfile:
+    """The settings in the channel's words; several declarations count as one."""
+    values: dict[str, Any] = {}
+    for part in declared:
+        values.update((name, getattr(part, name)) for name in part.model_fields_set)
+    if values.get("week_start"):
+        values["week_start"] = values["week_start"].capitalize()  # as Cal.com keeps it (FACTS §16)
+    if values.get("booker_layouts"):
+        values["booker_layouts"] = models.BookerLayouts(**values["booker_layouts"].model_dump())
+    return WantedProfile(models.ProfileFields(**values))
 
 
 def wanted_schedule(declared: ScheduleDeclared) -> WantedSchedule:
@@ -102,16 +123,27 @@ _NESTED: dict[str, type[models.Model]] = {
     "booking_window": models.BookingWindow,
     "color": models.Color,
     "seats": models.Seats,
+    "active_bookings_limit": models.ActiveBookingsLimit,
+    "booker_layouts": models.BookerLayouts,
+    "confirmation_threshold": models.NoticeThreshold,
+    "recurrence": models.Recurrence,
+    "destination_calendar": models.DestinationCalendar,
+    "cal_video": models.CalVideoSettings,
 }
 
 
 def wanted_event_type(declared: EventTypeDeclared) -> WantedEventType:
     """The event type in the channel's words; its schedule stays a name until its id is known."""
     values: dict[str, Any] = {}
-    for name in declared.model_fields_set - {"schedule", "locations"}:
+    for name in declared.model_fields_set - {"schedule", "locations", "booking_fields"}:
         value = getattr(declared, name)
         nested = _NESTED.get(name)
         values[name] = nested(**value.model_dump()) if nested and value is not None else value
+    if "booking_fields" in declared.model_fields_set:
+        questions = (models.BookingField(**field.model_dump()) for field in declared.booking_fields or ())
+        values["booking_fields"] = models.plain_booking_fields(tuple(questions))
+    if values.get("length_options") is not None:
+        values["length_options"] = tuple(sorted(set(values["length_options"])))
     values["locations"] = tuple(_location(location) for location in declared.locations)
     return WantedEventType(
         declared.slug,

@@ -30,6 +30,17 @@ class FakeChannel:
     name = "fake"
 
     def __init__(self) -> None:
+        self.user = User(
+            id=1,
+            username="admin",
+            email="admin@example.test",
+            name="Ada",
+            time_zone="Europe/London",
+            completed_onboarding=True,
+            default_schedule_id=None,
+            week_start="Sunday",
+            hide_branding=False,
+        )
         self.schedules: dict[int, Schedule] = {}
         self.event_types: dict[int, EventType] = {}
         self.webhooks: dict[str, Webhook] = {}
@@ -40,10 +51,12 @@ class FakeChannel:
         self._ids = 0
 
     def me(self) -> User:
-        raise NotImplementedError
+        self.reads.append("me")
+        return self.user
 
     def update_profile(self, fields: ProfileFields) -> None:
-        raise NotImplementedError
+        self.writes.append(f"update profile: {', '.join(sorted(fields.model_fields_set))}")
+        self.user = self.user.model_copy(update=self._values(fields))
 
     # --- schedules
 

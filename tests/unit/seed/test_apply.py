@@ -99,3 +99,44 @@ def test_somebody_was_quicker(tmp_path: Path) -> None:
     with pytest.raises(CalstackError) as caught:
         apply(plan, channel)
     assert caught.value.fix == "somebody made it since the plan was drawn: run it again"
+
+
+PROFILE = """\
+profile:
+  time_zone: Europe/Berlin
+  week_start: monday
+  theme: dark
+  brand_color: '#AA0000'
+  hide_branding: true
+"""
+
+
+def test_the_profile_is_set_first_and_then_left_alone(tmp_path: Path) -> None:
+    channel = FakeChannel()
+    run(tmp_path, channel, PROFILE + FULL)
+    assert channel.writes[0] == ("update profile: brand_color, hide_branding, theme, time_zone, week_start")
+    assert (channel.user.week_start, channel.user.brand_color) == ("Monday", "#aa0000")
+    channel.writes.clear()
+    run(tmp_path, channel, PROFILE + FULL)
+    assert channel.writes == []
+
+
+def test_several_at_once_make_the_same(tmp_path: Path) -> None:
+    channel = FakeChannel()
+    one = "  - {slug: t-N, title: T, length_minutes: 15, locations: [{type: attendee_phone}]}\n"
+    text = "event_types:\n" + "".join(one.replace("N", str(number)) for number in range(100))
+    apply(make_plan(manifest(tmp_path, text), channel, workers=8), channel, workers=8)
+    assert len(channel.event_types) == 100
+    assert make_plan(manifest(tmp_path, text), channel, workers=8).is_empty
+
+
+def test_a_failure_among_several_says_where_and_begins_nothing_new(tmp_path: Path) -> None:
+    channel = FakeChannel()
+    channel.break_at = "create event type t-3"
+    one = "  - {slug: t-N, title: T, length_minutes: 15, locations: [{type: attendee_phone}]}\n"
+    text = "event_types:\n" + "".join(one.replace("N", str(number)) for number in range(100))
+    with pytest.raises(CalstackError) as caught:
+        apply(make_plan(manifest(tmp_path, text), channel), channel, workers=4)
+    assert caught.value.where == "event type t-3"
+    apply(make_plan(manifest(tmp_path, text), channel), channel, workers=4)
+    assert make_plan(manifest(tmp_path, text), channel).is_empty
