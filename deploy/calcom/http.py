@@ -21,6 +21,7 @@ import httpx
 import tenacity
 
 from deploy.calcom.errors import CalcomError, NoAnswer, TooManyRequests
+from deploy.calcom.pacing import Pacer, read_limits
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -83,26 +84,32 @@ def send(
     form: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     policy: RetryPolicy | None = None,
+    pacer: Pacer | None = None,
 ) -> httpx.Response:
     """Send one request and return the answer, whatever its status; `json` None sends no body.
 
     Tried again, with growing random pauses: what failed before the request left this machine, and 429 after
-    the pause that it asks for; `idempotent` requests also after broken connections and 5xx answers. Raises
-    `NoAnswer` when no try got an answer, `TooManyRequests` when the last one was a 429. The last 5xx answer
-    is returned.
+    the pause that it asks for; `idempotent` requests also after broken connections and 5xx answers. With a
+    `pacer` each try waits for its leave, which is also how a refused one waits for the end of the block.
+    Raises `NoAnswer` when no try got an answer, `TooManyRequests` when the last one was a 429. The last 5xx
+    answer is returned.
     """
     policy = policy or RetryPolicy()
     where = f"{method} {path}"
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(policy.attempts),
         wait=lambda state: _pause(state, policy),
-        retry=lambda state: _worth_another_try(state, idempotent=idempotent, policy=policy),
+        retry=lambda state: _worth_another_try(
+            state, idempotent=idempotent, longest_wait=pacer.longest_wait if pacer else policy.longest_wait
+        ),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         sleep=policy.sleep,
     )
     try:
         response: httpx.Response = retrying(
-            http.request, method, path, params=params, json=json, data=form, headers=headers
+            _paced,
+            pacer,
+            lambda: http.request(method, path, params=params, json=json, data=form, headers=headers),
         )
     except httpx.TransportError as error:
         raise NoAnswer(
@@ -112,9 +119,7 @@ def send(
             fix=_connection_fix(error),
         ) from error
     if response.status_code == 429:
-        raise TooManyRequests(
-            "too many requests (429)", retry_after=retry_after_seconds(response), where=where
-        )
+        raise TooManyRequests("too many requests (429)", retry_after=_asked_pause(response), where=where)
     return response
 
 
@@ -132,6 +137,25 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt.UTC)
     return max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+def _paced(pacer: Pacer | None, request: Callable[[], httpx.Response]) -> httpx.Response:
+    if pacer is None:
+        return request()
+    ticket = pacer.acquire()
+    try:
+        response = request()
+    except BaseException:
+        pacer.lost(ticket)
+        raise
+    pacer.answered(ticket, response.headers, refused=response.status_code == 429)
+    return response
+
+
+def _asked_pause(response: httpx.Response) -> float | None:
+    """API v2 says only when its block ends (FACTS §13), a proxy says `Retry-After`."""
+    resets = [said.reset for said in read_limits(response.headers).values()]
+    return retry_after_seconds(response) or min(resets, default=None)
 
 
 class _PinnedTransport(httpx.BaseTransport):
@@ -187,7 +211,7 @@ def _certificate_refused(error: BaseException) -> bool:
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _worth_another_try(state: tenacity.RetryCallState, *, idempotent: bool, policy: RetryPolicy) -> bool:
+def _worth_another_try(state: tenacity.RetryCallState, *, idempotent: bool, longest_wait: float) -> bool:
     if state.outcome is None:
         return False
     error = state.outcome.exception()
@@ -197,7 +221,7 @@ def _worth_another_try(state: tenacity.RetryCallState, *, idempotent: bool, poli
         return (idempotent or _never_left(error)) and not _certificate_refused(error)
     response: httpx.Response = state.outcome.result()
     if response.status_code == 429:
-        return (retry_after_seconds(response) or 0.0) <= policy.longest_wait
+        return (_asked_pause(response) or 0.0) <= longest_wait
     return idempotent and response.status_code >= 500
 
 
