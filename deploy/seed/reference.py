@@ -1,7 +1,7 @@
 """The reference of all manifest keys, written from the model that checks them.
 
-`python -m deploy.seed.reference` writes it into `docs/seed.md`, between two marks; a test sees that it is
-current.
+`python -m deploy.seed.reference` writes it into `docs/seed.md`, between two marks, and the schema for editors
+beside the inventories; tests see that both are current.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from deploy.seed import schema
 from deploy.seed.model import ManifestFile
 from deploy.seed.triggers import DELAYED_TRIGGERS, TRIGGERS, USER_TRIGGERS
 from deploy.settings.model import SecretReference
@@ -137,4 +138,5 @@ def _members(kind: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
+    schema.FILE.write_text(schema.schema_text())
     PAGE.write_text(page_with(manifest_reference(), PAGE.read_text()))

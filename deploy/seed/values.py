@@ -7,7 +7,7 @@ import itertools
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from deploy.seed.triggers import TRIGGERS
 from deploy.settings.rules import nearest, refused
@@ -138,19 +138,29 @@ def _not_in_clear(value: Any) -> Any:
     )
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Slug = Annotated[str, AfterValidator(_slug)]
-Url = Annotated[str, AfterValidator(_url)]
-Times = Annotated[list[Annotated[str, AfterValidator(_time_range)]], AfterValidator(_no_overlap)]
+def _in_editors(**rules: Any) -> WithJsonSchema:
+    """What the schema for editors says of a text, since it cannot hold a function."""
+    return WithJsonSchema({"type": "string", **rules})
+
+
+Text = Annotated[str, AfterValidator(_text), _in_editors(minLength=1)]
+Slug = Annotated[str, AfterValidator(_slug), _in_editors(pattern=f"^{_SLUG.pattern}$")]
+Url = Annotated[str, AfterValidator(_url), _in_editors(pattern="^https?://")]
+TimeRangeText = Annotated[
+    str,
+    AfterValidator(_time_range),
+    _in_editors(pattern=r"^([01]\d|2[0-3]):[0-5]\d\s*-\s*([01]\d|2[0-3]):[0-5]\d$"),
+]
+Times = Annotated[list[TimeRangeText], AfterValidator(_no_overlap)]
 Date = Annotated[dt.date, BeforeValidator(_date)]
 Minutes = Annotated[int, Field(ge=0, le=525_600)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Length = Annotated[int, Field(ge=1, le=1440)]
-FieldSlug = Annotated[str, AfterValidator(_field_slug)]
-Color = Annotated[str, AfterValidator(_color)]
-Phone = Annotated[str, AfterValidator(_phone)]
+FieldSlug = Annotated[str, AfterValidator(_field_slug), _in_editors(pattern="^[A-Za-z0-9_-]+$")]
+Color = Annotated[str, AfterValidator(_color), _in_editors(pattern=f"^{_COLOR.pattern}$")]
+Phone = Annotated[str, AfterValidator(_phone), _in_editors(pattern=r"^\+[0-9]{6,15}$")]
 Integration = Annotated[str, AfterValidator(_integration)]
-Trigger = Annotated[str, AfterValidator(_trigger)]
+Trigger = Annotated[str, AfterValidator(_trigger), _in_editors(enum=list(TRIGGERS))]
 UserName = Annotated[str, AfterValidator(_user)]
 NotInClear = BeforeValidator(_not_in_clear)
 NotEmpty = AfterValidator(_not_empty)
