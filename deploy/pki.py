@@ -63,11 +63,11 @@ def proxy_certificate(
         authority is None
         or leaf is None
         or not _authority_serves(authority, inventory, now)
-        or not _leaf_serves(leaf, authority, settings.domain, now)
+        or not _leaf_serves(leaf, authority, settings.names, now)
     ):
         with store.changing() as content:
             authority = _authority(content, inventory, now, tell)
-            leaf = _leaf(content, host_name, settings.domain, authority, now)
+            leaf = _leaf(content, host_name, settings.names, authority, now)
     _export(inventory, authority.certificate)
     return _pem(leaf.certificate) + _key_pem(leaf.key)
 
@@ -108,7 +108,8 @@ def _below(name: str, other: str) -> bool:
 
 
 def _internal_domains(inventory: Inventory) -> list[str]:
-    return [host.domain for host in inventory.hosts.values() if host.tls.mode == "internal"]
+    hosts = [host for host in inventory.hosts.values() if host.tls.mode == "internal"]
+    return [name for host in hosts for name in host.names]
 
 
 # The private authority
@@ -175,27 +176,28 @@ def _new_authority(inventory: Inventory, now: datetime) -> _Pair:
 # The certificate of a host
 
 
-def _leaf(content: Content, host_name: str, domain: str, authority: _Pair, now: datetime) -> _Pair:
+def _leaf(content: Content, host_name: str, names: tuple[str, ...], authority: _Pair, now: datetime) -> _Pair:
     there = _pair(content, "tls", host_name)
-    if there is not None and _leaf_serves(there, authority, domain, now):
+    if there is not None and _leaf_serves(there, authority, names, now):
         return there
-    made = _new_leaf(domain, authority, now)
+    made = _new_leaf(names, authority, now)
     _keep(content, "tls", host_name, made)
     return made
 
 
-def _leaf_serves(leaf: _Pair, authority: _Pair, domain: str, now: datetime) -> bool:
+def _leaf_serves(leaf: _Pair, authority: _Pair, names: tuple[str, ...], now: datetime) -> bool:
     certificate = leaf.certificate
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     return (
-        _names(certificate) == [domain]
+        _names(certificate) == list(names)
         and certificate.not_valid_before_utc <= now
         and certificate.not_valid_after_utc - now >= lifetime / 3
         and _signed_by(certificate, authority.certificate)
     )
 
 
-def _new_leaf(domain: str, authority: _Pair, now: datetime) -> _Pair:
+def _new_leaf(names: tuple[str, ...], authority: _Pair, now: datetime) -> _Pair:
+    domain = names[0]
     key = ec.generate_private_key(ec.SECP256R1())
     # A common name holds 64 characters at most (RFC 5280 appendix A.1); clients look at the SAN alone.
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, domain)] if len(domain) <= 64 else []
@@ -211,7 +213,9 @@ def _new_leaf(domain: str, authority: _Pair, now: datetime) -> _Pair:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=not attributes)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=not attributes
+        )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
         .sign(authority.key, hashes.SHA256())
@@ -274,8 +278,9 @@ def _provided(
                 "put the host's certificate first, then each one's issuer",
             )
     names = _names(chain[0])
-    if not any(_covers(name, settings.domain) for name in names):
-        raise refuse(f"the certificate is for {', '.join(names) or 'no name'}, not for {settings.domain}")
+    for wanted in settings.names:
+        if not any(_covers(name, wanted) for name in names):
+            raise refuse(f"the certificate is for {', '.join(names) or 'no name'}, not for {wanted}")
     for certificate in chain:
         subject = certificate.subject.rfc4514_string() or settings.domain
         if certificate.not_valid_after_utc <= now:

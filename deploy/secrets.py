@@ -11,6 +11,7 @@ import copy
 import fcntl
 import json
 import os
+import re
 import secrets as randomness
 import string
 import time
@@ -87,6 +88,8 @@ _MADE_ONCE: dict[str, tuple[str, Callable[[], str]]] = {
     "cron_secret": ("opens /api/tasks (CRON_SECRET)", _random_hex),
     "database_password": ("PostgreSQL", _random_hex),
     "admin_password": ("sign-in of the administrator", _admin_password),
+    "jwt_secret": ("signs tokens of the API's managed users (JWT_SECRET)", _random_hex),
+    "api_key": ("calstack's own API key, without its beginning cal_", lambda: randomness.token_hex(16)),
 }
 _MADE_FOR_TLS = {
     "tls_certificate": "the proxy's certificate",
@@ -107,6 +110,9 @@ class HostSecrets:
     cron_secret: str = field(repr=False)
     database_password: str = field(repr=False)
     admin_password: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    api_key: str = field(repr=False)
+    """Without the prefix `cal_`, as its hash in the database wants it (FACTS §4)."""
     _resolve: Callable[[str], str] = field(repr=False, compare=False)
     _resolve_or_make: Callable[[str], str] = field(repr=False, compare=False)
 
@@ -482,6 +488,8 @@ def _refuse_unfit(name: str, value: str, there: str | None) -> None:
         )
     if name == "database_password" and not (value.isascii() and value.isalnum()):
         raise InputError("database_password may hold letters and digits alone: it stands in a URL")
+    if name == "api_key" and not re.fullmatch("[0-9a-f]{32}", value):
+        raise InputError("api_key must have 32 hexadecimal digits, without the beginning cal_")
     if name != "admin_password" and not set(value) <= set(string.printable) - set(string.whitespace):
         raise InputError(f"{name} may hold printable ASCII characters alone")
 

@@ -15,7 +15,7 @@ from pyinfra.context import host
 from deploy.errors import CalstackError
 from deploy.facts.system import System, SystemIdentity
 from deploy.pki import proxy_certificate
-from deploy.roles import app, base, database, docker, images, jobs, onhost_archive, proxy
+from deploy.roles import api, app, base, cache, database, docker, images, jobs, onhost_archive, proxy
 from deploy.roles.context import HostContext
 from deploy.secrets import SecretStore, placeholders
 from deploy.settings.inventory import Inventory
@@ -31,10 +31,13 @@ def site() -> None:
     base.prepare_system(host=context)
     docker.install_engine(host=context)
     images.put_images(host=context)
-    app.place_project(host=context, others=[*database.files(context), *proxy.files(context)])
+    others = [item for role in (database, api, proxy) for item in role.files(context)]
+    app.place_project(host=context, others=others)
     database.run_database(host=context)
     app.prepare_database(host=context)
     app.run_app(host=context)
+    cache.run_cache(host=context)
+    api.run_api(host=context)
     proxy.run_proxy(host=context)
     jobs.install_jobs(host=context)
 

@@ -1,6 +1,6 @@
-"""The images of an instance's services, built without a registry: PostgreSQL, HAProxy and the stand-in.
+"""The images of an instance's services, built without a registry: PostgreSQL, HAProxy, Redis, stand-ins.
 
-All three stand on one root, so that its layer is sent to a host once; what each adds lies in `image_files/`.
+All stand on one root, so that its layer is sent to a host once; what each adds lies in `image_files/`.
 An image has two names: one with a hash of all that it was made of, by which it is found again, and a plain
 one for inventories.
 """
@@ -50,6 +50,8 @@ class Service:
     content: Callable[[], Iterator[Entry]]
     needs_site: bool = False
     """Whether the Python packages of the stand-in belong into it."""
+    base: Service | None = None
+    """The image that it stands on, where that is not the services' root."""
 
     @property
     def reference(self) -> str:
@@ -59,7 +61,8 @@ class Service:
     @property
     def exact_reference(self) -> str:
         """The name that changes with any file that the image is made of."""
-        digest = hashlib.sha256(roots.SERVICES.image.encode())
+        below = self.base.exact_reference if self.base else roots.SERVICES.image
+        digest = hashlib.sha256(below.encode())
         for entry in sorted(self.content(), key=lambda entry: entry.name):
             mode = entry.file.stat().st_mode & 0o111
             digest.update(f"\0{entry.name}\0{mode}\0".encode())
@@ -89,7 +92,9 @@ def _tree(folder: Path, prefix: str) -> Iterator[Entry]:
 POSTGRES = Service("postgres", "17", lambda: _own_files("postgres"))
 HAPROXY = Service("haproxy", "3.0", lambda: _own_files("haproxy"))
 CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
-SERVICES = (POSTGRES, HAPROXY, CALCOM)
+REDIS = Service("redis", "8.0", lambda: _own_files("redis"))
+CALCOM_API = Service("calcom-api", "6.2.0", lambda: _own_files("calcom-api"), base=CALCOM)
+SERVICES = (POSTGRES, HAPROXY, CALCOM, REDIS, CALCOM_API)
 
 
 def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str]:
@@ -162,12 +167,19 @@ def _ensure(client: DockerClient, service: Service, report: Report) -> str:
         try:
             image = client.images.get(exact)
         except ImageNotFound:
-            root = roots.ensure_root(client, roots.SERVICES, report)
+            root = _base(client, service, report)
             report(f"building the image {service.reference}")
             image = client.images.get(_build(client, service, root, exact))
         if service.reference not in image.tags:
             image.tag(f"{REPOSITORY}/{service.name}", service.tag)
     return str(image.id)
+
+
+def _base(client: DockerClient, service: Service, report: Report) -> str:
+    if service.base is None:
+        return roots.ensure_root(client, roots.SERVICES, report)
+    _ensure(client, service.base, report)
+    return service.base.exact_reference
 
 
 def _build(client: DockerClient, service: Service, root: str, exact: str) -> str:

@@ -98,7 +98,10 @@ HOST = Root(
 SERVICES = Root(
     name="services",
     suite="trixie",
-    packages=("ca-certificates", "curl", "haproxy", "locales", "postgresql-17", "python3", "wget"),
+    packages=(
+        *("ca-certificates", "curl", "haproxy", "locales", "postgresql-17", "python3", "redis-server"),
+        "wget",
+    ),
     prepare="prepare.sh",
     finish="finish.sh",
 )

@@ -47,12 +47,18 @@ def up(images: Mapping[str, str], *, timeout: int) -> Generator[Action, None, No
 
     Compose itself replaces exactly the containers whose configuration or image differs. `timeout` is in
     seconds; a service that is not healthy by then fails the operation with the last lines of its log.
+    Containers whose service the files no longer name, e.g. an API that was given up, are removed.
     """
+    if not images:
+        host.noop("there is no such service")
+        return
     stack: Stack = host.get_fact(StackState)
     image_ids: dict[str, str] = host.get_fact(ImageIds, names=sorted(set(images.values())))
     stale = [name for name, image in images.items() if not _runs_as_wanted(stack, name, image_ids.get(image))]
     if stale:
         yield Action(functools.partial(_up, stale, timeout))
+    elif others := sorted(set(stack.services) - set(stack.wanted)):
+        yield Action(functools.partial(_remove, others))
     else:
         host.noop("every service runs as it shall")
 
@@ -125,6 +131,16 @@ def _up(services: Sequence[str], timeout: int, remote: Remote) -> None:
     if result.code != 0:
         logs = remote.run(f"{_COMPOSE} logs --no-color --tail 15 {names} 2>&1", timeout=60, check=False)
         raise CalstackError(f"{result.error_text}\nlast lines of the log:\n{logs.text}")
+
+
+def _remove(services: Sequence[str], remote: Remote) -> None:
+    for service in services:
+        label = shlex.quote(f"label=com.docker.compose.service={service}")
+        remote.run(
+            f"docker ps -aq --filter label=com.docker.compose.project=calcom --filter {label} "
+            "| xargs --no-run-if-empty docker rm --force --volumes",
+            timeout=120,
+        )
 
 
 def _migrate(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:

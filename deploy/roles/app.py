@@ -11,9 +11,10 @@ from pyinfra.api.deploy import deploy
 from deploy.operations import files as file_operations
 from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles import api
 from deploy.roles.context import HostContext, origin
 from deploy.roles.environment_file import environment_file
-from deploy.settings.environment import app_environment, smtp_environment
+from deploy.roles.shared_environment import shared_environment
 
 COMPOSE_FILE = "/opt/calcom/compose.yaml"
 ENVIRONMENT_FILE = "/opt/calcom/web.env"
@@ -49,36 +50,21 @@ def environment(host: HostContext) -> dict[str, str]:
     """
     settings, secrets = host.settings, host.secrets
     database = f"postgresql://calcom:{secrets.database_password}@db:5432/calcom"
-    variables = {
-        "NODE_ENV": "production",
-        "TZ": "UTC",
+    own = {
         "NODE_OPTIONS": (
             f"--max-old-space-size={settings.app.memory_mb * 3 // 4} "
             f"--max-http-header-size={_NODE_HEADER_LIMIT}"
         ),
-        # The public address has no trailing slash: the app concatenates paths to it (FACTS §3).
-        "NEXT_PUBLIC_WEBAPP_URL": settings.public_url,
-        "NEXT_PUBLIC_WEBSITE_URL": settings.public_url,
-        "NEXTAUTH_URL": settings.public_url,
         # The inside of a JSON array, so with its quotes; the app parses it as it starts (FACTS §3).
         "ALLOWED_HOSTNAMES": f'"{settings.domain}"',
         "DATABASE_URL": database,
         "DATABASE_DIRECT_URL": database,
         "DATABASE_HOST": "db:5432",
-        "NEXTAUTH_SECRET": secrets.nextauth_secret,
-        "CALENDSO_ENCRYPTION_KEY": secrets.encryption_key,
         # Both always: without CRON_SECRET the header `Bearer undefined` lets anybody in (FACTS §0.6).
         "CRON_API_KEY": secrets.cron_api_key,
         "CRON_SECRET": secrets.cron_secret,
-        "NEXT_PUBLIC_DISABLE_SIGNUP": "true" if settings.app.sign_up == "closed" else "false",
-        "CALCOM_TELEMETRY_DISABLED": "1",
-        "API_KEY_PREFIX": "cal_",
     }
-    if host.authority is not None:
-        variables["NODE_EXTRA_CA_CERTS"] = "/etc/calcom/ca.pem"
-    variables |= smtp_environment(settings, secrets.resolve)
-    variables |= app_environment(settings, secrets.resolve)
-    return variables
+    return own | shared_environment(host)
 
 
 def _compose_file(host: HostContext) -> bytes:
@@ -87,7 +73,8 @@ def _compose_file(host: HostContext) -> bytes:
         architecture=host.architecture,
         web_image=_web_image(host),
         trusts_authority=host.authority is not None,
-        web_hash=_hash(host.authority or b""),
+        authority_hash=_hash(host.authority or b""),
+        api_port=api.PORT,
         database_hash=_hash(host.secrets.database_password.encode()),
     )
 

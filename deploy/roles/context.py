@@ -37,6 +37,10 @@ class Secrets(Protocol):
     def admin_password(self) -> str:
         """Password of the first administrator."""
 
+    @property
+    def jwt_secret(self) -> str:
+        """Key of the tokens that the API gives to managed users."""
+
     def resolve(self, name: str) -> str:
         """The value of `!secret NAME`; raises `CalstackError` where there is none."""
 

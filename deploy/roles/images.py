@@ -12,7 +12,8 @@ from deploy.roles.context import HostContext
 @deploy("Images")
 def put_images(host: HostContext) -> None:
     """Pull or send what the host lacks."""
-    wanted = (host.settings.images.database, host.settings.images.web, host.settings.images.proxy)
+    chosen = host.settings.images
+    wanted = (chosen.database, chosen.web, chosen.proxy, chosen.cache, chosen.api)
     images.present(
         name="The services' images are there",
         images=[
@@ -22,5 +23,6 @@ def put_images(host: HostContext) -> None:
                 pull=image.pull,
             )
             for image in wanted
+            if image is not None
         ],
     )

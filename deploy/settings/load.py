@@ -27,6 +27,8 @@ _FILES = (
     ("images", "web", "archive"),
     ("images", "database", "archive"),
     ("images", "proxy", "archive"),
+    ("images", "api", "archive"),
+    ("images", "cache", "archive"),
 )
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -181,7 +183,7 @@ class _Reading:
         for path in _FILES:
             value: Any = settings
             for step in path:
-                value = getattr(value, step)
+                value = getattr(value, step, None)  # an optional section may not be there
             if value is None:
                 continue
             try:
@@ -203,11 +205,12 @@ class _Reading:
                 found, _ = place(places[name], ("ssh", "address"))
                 what = f"is the address and port of the host {first} as well"
                 self.say(found, "ssh.address", what, f"give {name} its own address")
-            first = domains.setdefault(host.domain, name)
-            if first != name:
-                found, _ = place(places[name], ("domain",))
-                what = f"is the name of the host {first} as well"
-                self.say(found, "domain", what, f"give {name} its own name")
+            for key, public in zip(("domain", "api.own_host"), host.names, strict=False):
+                first = domains.setdefault(public, name)
+                if first != name:
+                    found, _ = place(places[name], tuple(key.split(".")))
+                    what = f"is the name of the host {first} as well"
+                    self.say(found, key, what, f"give {name} its own name")
 
     def finish(self) -> None:
         """Raises InputError where there is any problem."""

@@ -15,6 +15,10 @@ from deploy.settings import rules
 from deploy.settings.app_variables import problem_with_variable
 from deploy.settings.smtp_server import SmtpServer
 
+OWN_KEY_NOTE = "calstack"
+"""Note of the API key that calstack makes for itself."""
+_FEWEST_CONNECTIONS_WITH_API = 40
+
 Line = Annotated[str, AfterValidator(rules.not_blank)]
 FilePath = Annotated[str, AfterValidator(rules.file_path)]
 
@@ -115,6 +119,23 @@ class Images(Section):
     """PostgreSQL 17, with the interface of the official image."""
     proxy: Image
     """HAProxy, a patch release of an LTS line, with the interface of the official image."""
+    api: Image | None = None
+    """Cal.com's API v2. There is no official image: build one from `apps/api/v2/Dockerfile` of the version
+    that `app.version` names. Without it the instance has no API."""
+    cache: Image | None = None
+    """Redis or Valkey, with the interface of the official image. The API alone needs it."""
+
+    @model_validator(mode="after")
+    def _api_and_cache_together(self) -> Images:
+        """`api` and `cache` stand together or not at all."""
+        if (self.api is None) != (self.cache is None):
+            there, lacking = ("api", "cache") if self.cache is None else ("cache", "api")
+            raise rules.refused(
+                f"stands there without {lacking}; the API needs both, and nothing else needs a cache",
+                f"add images.{lacking}, or remove it",
+                key=there,
+            )
+        return self
 
 
 class Smtp(Section):
@@ -228,13 +249,78 @@ class App(Section):
         return value
 
 
+class Api(Section):
+    """Cal.com's API v2, where `images.api` names its image."""
+
+    own_host: Annotated[str, AfterValidator(rules.domain)] | None = None
+    """Name under which the API answers alone, at https://OWN_HOST/v2, beside https://DOMAIN/api/v2."""
+    memory_mb: Annotated[int, Field(ge=256)] = 1024
+    """Memory limit of the container in MiB; the API needs 350 after light use."""
+    cache_memory_mb: Annotated[int, Field(ge=32)] = 128
+    """Memory limit of the cache's container in MiB; what the cache keeps may fill three quarters of it."""
+    start_period_seconds: Annotated[int, Field(ge=30)] = 180
+    """How long a start may take before the container counts as unhealthy."""
+
+
+class KeyLimit(Section):
+    """A limit of its own for one API key, in place of `rate_limits.api.limit`."""
+
+    note: Line
+    """The note that the key was made with; it finds the key."""
+    limit: Annotated[int, Field(ge=1, le=10_000_000)]
+    """Calls in a window."""
+    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """Length of the window."""
+    block_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """How long the key is refused after one call too many."""
+
+    @field_validator("note")
+    @classmethod
+    def _note_is_not_ours(cls, value: str) -> str:
+        """Not `calstack`: that key is calstack's own, and its limit is generous."""
+        if value == OWN_KEY_NOTE:
+            raise rules.refused("is calstack's own key, which seeds; its limit is fixed", "remove the entry")
+        return value
+
+
+class ApiLimits(Section):
+    """What API v2 allows, counted in the cache; a refusal is 429."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000_000)] = 120
+    """Calls that one API key may make in a window."""
+    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """Length of the window."""
+    block_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """How long a caller is refused after one call too many."""
+    anonymous_limit: Annotated[int, Field(ge=1, le=10_000_000)] = 120
+    """Calls that one address may make in a window without a key."""
+    keys: list[KeyLimit] = []
+    """Keys with limits of their own. Each entry: `note` (of the key), `limit`, and if they differ from 60
+    `window_seconds` and `block_seconds`."""
+
+    @field_validator("keys")
+    @classmethod
+    def _each_key_once(cls, value: list[KeyLimit]) -> list[KeyLimit]:
+        """Each key stands there once."""
+        notes = [key.note for key in value]
+        if twice := sorted({note for note in notes if notes.count(note) > 1}):
+            raise rules.refused(f"names {', '.join(twice)} twice", "keep one entry a key")
+        return value
+
+
+class RateLimits(Section):
+    """How often callers may come."""
+
+    api: ApiLimits = ApiLimits()
+
+
 class Database(Section):
     """PostgreSQL on the host."""
 
     memory_mb: Annotated[int, Field(ge=128)] = 1024
     """Memory limit of the container in MiB; a quarter of it becomes shared_buffers."""
     max_connections: Annotated[int, Field(ge=20, le=1000)] = 100
-    """Connections that PostgreSQL accepts."""
+    """Connections that PostgreSQL accepts; the API takes up to three tenths of them."""
 
 
 class Tls(Section):
@@ -334,6 +420,8 @@ class HostSettings(Section):
     smtp: Smtp | None = None
     """Without it the app sends no mail: bookings work, nobody is told."""
     app: App = App()
+    api: Api = Api()
+    rate_limits: RateLimits = RateLimits()
     database: Database = Database()
     proxy: Proxy = Proxy()
     tls: Tls = Tls()
@@ -355,16 +443,58 @@ class HostSettings(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _settings_fit_the_api(self) -> HostSettings:
+        """Where there is an API, the database accepts 40 connections at least, and `api.own_host` is not
+        `domain`.
+        """
+        found: list[tuple[str, str, str | None]] = []
+        if self.images.api is not None and self.database.max_connections < _FEWEST_CONNECTIONS_WITH_API:
+            what = f"must be at least {_FEWEST_CONNECTIONS_WITH_API} where there is an API"
+            found.append(("database.max_connections", what, None))
+        if self.api.own_host == self.domain:
+            found.append(
+                (
+                    "api.own_host",
+                    "is the name of the instance itself, where the API answers at /api/v2 anyway",
+                    "remove it, or give the API another name",
+                )
+            )
+        if found:
+            raise rules.refused_together(found)
+        return self
+
+    @property
+    def has_api(self) -> bool:
+        """Whether the instance has an API v2, and the cache that it needs."""
+        return self.images.api is not None
+
     @property
     def public_url(self) -> str:
         """Public origin without a trailing slash; the app concatenates paths to it (FACTS §3)."""
         return f"https://{self.domain}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every public name of the host, the instance's first."""
+        return (self.domain, self.api.own_host) if self.has_api and self.api.own_host else (self.domain,)
+
+    @property
+    def api_url(self) -> str:
+        """Public base of the API's paths, which begin with `/v2`; without a trailing slash."""
+        return f"https://{self.api.own_host}" if self.api.own_host else f"{self.public_url}/api"
+
     def warnings(self) -> list[str]:
         """What is allowed but should be known."""
+        found = []
         if rules.version_numbers(self.app.version) < rules.OLDEST_MEASURED_VERSION:
-            return [f"app.version {self.app.version} is older than 6.2.0, the last release with its fixes"]
-        return []
+            found.append(
+                f"app.version {self.app.version} is older than 6.2.0, the last release with its fixes"
+            )
+        if not self.has_api:
+            given = [section for section in ("api", "rate_limits") if section in self.model_fields_set]
+            found += [f"{section} has no effect without images.api" for section in given]
+        return found
 
 
 class LabSettings(Section):

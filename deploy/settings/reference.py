@@ -111,7 +111,7 @@ def _sections(model: type[BaseModel], inside: str) -> Iterator[str]:
 
 
 def _described_before(path: str) -> bool:
-    return path in ("images.database", "images.proxy")
+    return path.startswith("images.") and path != "images.web"
 
 
 def _below(field: FieldInfo) -> type[BaseModel] | None:
@@ -147,7 +147,7 @@ def _type_name(kind: Any) -> str:
     if origin is typing.Literal:
         return " or ".join(f"`{choice}`" for choice in typing.get_args(kind))
     if origin is list:
-        return "list of text"
+        return "list of sections" if model_in(typing.get_args(kind)[0]) else "list of text"
     if origin is dict:
         return "section of text or secret"
     return {str: "text", int: "number", bool: "`true` or `false`", SecretReference: "secret"}[kind]

@@ -1,11 +1,12 @@
 """The interface of the images that a rendered compose file relies on: the official one, and the lab's too.
 
-`CALSTACK_POSTGRES_IMAGE` and `CALSTACK_HAPROXY_IMAGE` put other images to the same test: on a machine with a
-registry, the official ones.
+`CALSTACK_POSTGRES_IMAGE`, `CALSTACK_HAPROXY_IMAGE` and `CALSTACK_CACHE_IMAGE` put other images to the same
+test: on a machine with a registry, the official ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -47,6 +48,12 @@ def haproxy(client: docker.DockerClient) -> str:
 
 
 @pytest.fixture(scope="module")
+def redis(client: docker.DockerClient) -> str:
+    given = os.environ.get("CALSTACK_CACHE_IMAGE")
+    return given or images.ensure_service_image(client, images.REDIS)
+
+
+@pytest.fixture(scope="module")
 def calcom(client: docker.DockerClient) -> str:
     return images.ensure_service_image(client, images.CALCOM)
 
@@ -65,13 +72,15 @@ def start(client: docker.DockerClient, volume: str) -> Iterator[Start]:
     started: list[Container] = []
 
     def run(image: str, *command: str, **options: Any) -> Container:
-        container = client.containers.run(image, list(command), detach=True, network_mode="none", **options)
+        where = {} if "network" in options else {"network_mode": "none"}
+        container = client.containers.run(image, list(command), detach=True, **where, **options)
         started.append(container)
         return container
 
     yield run
     for container in started:
-        container.remove(force=True, v=True)
+        with contextlib.suppress(docker.errors.NotFound):  # a test may have removed it itself
+            container.remove(force=True, v=True)
 
 
 def said(container: Container, *command: str) -> str:
@@ -339,6 +348,70 @@ def test_haproxy_checks_a_file(start: Start, haproxy: str, configuration: Path, 
     bad = proxy(start, haproxy, configuration, *words, "-f", "/usr/local/etc/haproxy/haproxy.cfg")
     assert ended(bad) == 1
     assert "unknown keyword" in bad.logs().decode()
+
+
+# --- Redis, or Valkey
+
+SERVER = ["redis-server", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--maxmemory", "24mb"]
+CACHE_TMPFS = {"/data": "uid=999,gid=999,mode=0700,size=16m"}
+
+
+def pong(container: Container) -> bool:
+    return container.exec_run(["redis-cli", "-h", "127.0.0.1", "ping"]).output.strip() == b"PONG"
+
+
+def test_redis_describes_itself_as_the_official_image_does(client: docker.DockerClient, redis: str) -> None:
+    config = client.images.get(redis).attrs["Config"]
+    assert config["Entrypoint"] == ["docker-entrypoint.sh"]
+    assert config["Cmd"][0].endswith("-server")
+    assert config["WorkingDir"] == "/data"
+    assert "/data" in config["Volumes"]
+    assert "6379/tcp" in config["ExposedPorts"]
+
+
+def test_redis_serves_as_uid_999_without_any_privilege_and_keeps_nothing(start: Start, redis: str) -> None:
+    container = start(redis, *SERVER, user="999:999", tmpfs=CACHE_TMPFS, **HARDENED)
+    until(lambda: pong(container), container)
+    assert said(container, "stat", "-c", "%u:%g", "/proc/1") == "999:999"
+    assert said(container, "redis-cli", "config", "get", "maxmemory").split() == ["maxmemory", "25165824"]
+    assert said(container, "redis-cli", "set", "a", "1") == "OK"
+    before = time.monotonic()
+    container.stop(timeout=15)
+    assert time.monotonic() - before < 10
+    assert ended(container) == 0
+    container.start()
+    until(lambda: pong(container), container)
+    assert said(container, "redis-cli", "exists", "a") == "0"
+
+
+def test_redis_answers_its_neighbours_without_a_password(
+    client: docker.DockerClient, start: Start, redis: str
+) -> None:
+    network = client.networks.create(f"calstack-test-{uuid.uuid4().hex[:8]}", internal=True)
+    try:
+        server = start(redis, *SERVER, user="999:999", tmpfs=CACHE_TMPFS, **HARDENED, network=network.name)
+        until(lambda: pong(server), server)
+        server.reload()
+        address = server.attrs["NetworkSettings"]["Networks"][network.name]["IPAddress"]
+        neighbour = start(redis, "redis-cli", "-h", address, "ping", network=network.name)
+        assert ended(neighbour) == 0
+        assert neighbour.logs().decode().strip() == "PONG"
+        server.remove(force=True, v=True)
+        neighbour.remove(force=True, v=True)
+    finally:
+        network.remove()
+
+
+def test_redis_started_as_root_drops_to_its_own_user(start: Start, redis: str) -> None:
+    container = start(redis)
+    until(lambda: pong(container), container)
+    assert said(container, "stat", "-c", "%u", "/proc/1", "/data") == "999\n999"
+
+
+def test_redis_runs_other_commands_as_they_are(start: Start, redis: str) -> None:
+    container = start(redis, "sh", "-c", "echo as it is; exit 3")
+    assert ended(container) == 3
+    assert container.logs().decode() == "as it is\n"
 
 
 # --- the stand-in for Cal.com's web image

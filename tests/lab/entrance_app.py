@@ -1,17 +1,21 @@
 """A tiny app behind the proxy that says what reached it. Runs inside a container: standard library only.
 
-`/seen` tells every request so far (but not the health checks); everything else is answered with a description
-of the request itself. `?sleep=SECONDS` waits first.
+What ends in `/seen` tells every request so far, and in `/looks` whom the looks at `/health` said they came
+from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first. The
+port may stand in the command line.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 SEEN: list[dict[str, object]] = []
+LOOKS: list[str | None] = []
+PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -24,7 +28,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.body()
         if self.path == "/auth/login":
             return self.send(b"sign in")
-        if self.path == "/seen":
+        if self.path == "/health":
+            LOOKS.append(self.headers.get("cf-connecting-ip"))
+            return self.send(b"OK")
+        if self.path.endswith("/looks"):
+            return self.send(json.dumps(LOOKS).encode())
+        if self.path.endswith("/seen"):
             return self.send(json.dumps(SEEN).encode())
         request = {
             "method": self.command,
@@ -59,6 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Powered-By", "something")
+        self.send_header("X-Port", str(PORT))
         self.end_headers()
         self.wfile.write(content)
 
@@ -66,4 +76,4 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-ThreadingHTTPServer(("0.0.0.0", 3000), Handler).serve_forever()  # noqa: S104
+ThreadingHTTPServer(("0.0.0.0", PORT), Handler).serve_forever()  # noqa: S104

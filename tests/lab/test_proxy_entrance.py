@@ -24,6 +24,7 @@ from docker.models.containers import Container
 from deploy.lab import engine, images, inside
 from deploy.rendering import ManagedFile
 from deploy.roles import proxy
+from deploy.roles.context import HostContext
 from tests.lab.certificates import self_signed
 from tests.unit.roles.hosts import DOMAIN, host_context
 
@@ -172,8 +173,18 @@ def haproxy(client: docker.DockerClient) -> str:
 def entrance(
     client: docker.DockerClient, haproxy: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Entrance]:
+    folder = write_configuration(tmp_path_factory.mktemp("proxy"), host_context(certificate=CERTIFICATE))
+    with running_entrance(client, haproxy, folder) as entrance:
+        yield entrance
+
+
+CERTIFICATE = self_signed(DOMAIN, "*.elsewhere.test")
+
+
+@contextmanager
+def running_entrance(client: docker.DockerClient, haproxy: str, folder: Path) -> Iterator[Entrance]:
+    """A proxy with the configuration in that folder, and an app that it finds under the name `web`."""
     python = images.ensure_service_image(client, images.HAPROXY)
-    folder = write_configuration(tmp_path_factory.mktemp("proxy"))
     name = f"calstack-entrance-{uuid.uuid4().hex[:8]}"
     with ExitStack() as cleaning:
         network = client.networks.create(name)
@@ -201,10 +212,10 @@ def entrance(
         yield entrance
 
 
-def create_app(client: docker.DockerClient, name: str, image: Any) -> Container:
+def create_app(client: docker.DockerClient, name: str, image: Any, port: int = 3000) -> Container:
     return client.containers.create(
         image,
-        ["python3", "/app.py"],
+        ["python3", "/app.py", str(port)],
         entrypoint=[],
         user="0",
         name=name,
@@ -213,8 +224,7 @@ def create_app(client: docker.DockerClient, name: str, image: Any) -> Container:
     )
 
 
-def write_configuration(folder: Path) -> Path:
-    host = host_context(certificate=self_signed(DOMAIN, "*.elsewhere.test"))
+def write_configuration(folder: Path, host: HostContext) -> Path:
     folder.chmod(0o755)
     for item in proxy.files(host):
         if isinstance(item, ManagedFile):
@@ -744,7 +754,7 @@ def test_log_is_json_without_queries_and_keys_in_paths(entrance: Entrance) -> No
 def test_configuration_is_clean_for_this_haproxy(
     client: docker.DockerClient, haproxy: str, tmp_path: Path
 ) -> None:
-    folder = write_configuration(tmp_path)
+    folder = write_configuration(tmp_path, host_context(certificate=CERTIFICATE))
     output = client.containers.run(
         haproxy,
         ["haproxy", "-c", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],

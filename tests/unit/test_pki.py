@@ -110,6 +110,22 @@ def test_another_domain_gets_another_certificate(tmp_path: Path) -> None:
     verify(chain_of(second)[0], chain_of(after.authority_file.read_bytes())[0], "book.example.org")
 
 
+def test_an_api_s_own_name_stands_in_the_certificate(tmp_path: Path) -> None:
+    proxy_certificate(first := inventory_in(tmp_path / "lab"), "cal1", SecretStore.open(first), NOW)
+    more = (
+        "images: {api: {reference: 'calcom-api:6.2.0'}, cache: {reference: 'redis:7.4.6'}}\n"
+        "api: {own_host: api.elsewhere.example}\n"
+    )
+    inventory = inventory_in(tmp_path / "lab", more=more)
+    pem = proxy_certificate(inventory, "cal1", SecretStore.open(inventory), NOW)
+    authority = x509.load_pem_x509_certificate(
+        authority_certificate(inventory, SecretStore.open(inventory), NOW)
+    )
+    for name in ("cal1.example.org", "api.elsewhere.example"):
+        verify(chain_of(pem)[0], authority, name)
+    assert proxy_certificate(inventory, "cal1", SecretStore.open(inventory), NOW) == pem
+
+
 def test_a_missing_ca_crt_is_written_again(tmp_path: Path) -> None:
     inventory = inventory_in(tmp_path / "lab")
     proxy_certificate(inventory, "cal1", SecretStore.open(inventory), NOW)

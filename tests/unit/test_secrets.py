@@ -56,6 +56,8 @@ def test_each_secret_has_the_form_that_its_reader_wants(inventory: Inventory) ->
     assert len(bytes.fromhex(secrets.cron_secret)) == 32
     assert secrets.cron_api_key != secrets.cron_secret
     bytes.fromhex(secrets.database_password)
+    assert len(bytes.fromhex(secrets.api_key)) == 16
+    assert secrets.jwt_secret not in (secrets.cron_secret, secrets.nextauth_secret)
     assert len(secrets.admin_password) >= 20
     assert fits_password_policy(secrets.admin_password)
 
@@ -186,6 +188,7 @@ def test_placeholders_need_no_store(inventory: Inventory) -> None:
         ("encryption_key", "x" * 31, "cal1", "exactly 32"),
         ("encryption_key", "ü" * 32, "cal1", "exactly 32"),
         ("database_password", "p@ss/word", "cal1", "letters and digits alone"),
+        ("api_key", "cal_" + "a" * 32, "cal1", "without the beginning cal_"),
         ("nextauth_secret", "with blank", "cal1", "printable ASCII"),
     ],
 )

@@ -29,6 +29,8 @@ def test_inventories_can_use_plain_names() -> None:
         "calstack-lab/postgres:17",
         "calstack-lab/haproxy:3.0",
         "calstack-lab/calcom:6.2.0",
+        "calstack-lab/redis:8.0",
+        "calstack-lab/calcom-api:6.2.0",
     ]
 
 

@@ -20,7 +20,19 @@ SECRETS = {
     "cron_secret": "b2" * 32,
     "database_password": "c3" * 24,
     "admin_password": "Ada-likes-27-numbers",
+    "jwt_secret": "d4" * 32,
 }
+IMAGES = {
+    "web": {"reference": "calstack-lab/calcom:6.2.0", "pull": "never"},
+    "database": {"reference": "calstack-lab/postgres:17", "pull": "never"},
+    "proxy": {"reference": "calstack-lab/haproxy:3.0", "pull": "never"},
+}
+WITH_API = IMAGES | {
+    "api": {"reference": "calstack-lab/calcom-api:6.2.0", "pull": "never"},
+    "cache": {"reference": "calstack-lab/redis:8.0", "pull": "never"},
+}
+"""The images of a host that has an API."""
+
 GIVEN = {"smtp_password": "p$ss 'w' \"x\" #1\\", "token": "t0ken-of-the-user"}
 
 
@@ -33,6 +45,7 @@ class KnownSecrets:
     cron_secret = SECRETS["cron_secret"]
     database_password = SECRETS["database_password"]
     admin_password = SECRETS["admin_password"]
+    jwt_secret = SECRETS["jwt_secret"]
 
     def resolve(self, name: str) -> str:
         """What the user gave under that name."""
@@ -54,11 +67,7 @@ def host_context(
             "ssh": {"address": "127.88.0.1"},
             "domain": DOMAIN,
             "admin": {"email": f"admin@{DOMAIN}"},
-            "images": {
-                "web": {"reference": "calstack-lab/calcom:6.2.0", "pull": "never"},
-                "database": {"reference": "calstack-lab/postgres:17", "pull": "never"},
-                "proxy": {"reference": "calstack-lab/haproxy:3.0", "pull": "never"},
-            },
+            "images": IMAGES,
             **settings,
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,7 @@ from deploy.errors import InputError
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import app
 from deploy.roles.context import HostContext
-from tests.unit.roles.hosts import DOMAIN, SECRETS, host_context
+from tests.unit.roles.hosts import DOMAIN, SECRETS, WITH_API, host_context
 
 
 def project(host: HostContext) -> dict[str, Any]:
@@ -111,9 +112,14 @@ def services(**settings: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["db", "web", "proxy", "migrate", "seed-apps"])
+EVERY = ["db", "web", "cache", "api", "proxy", "migrate", "seed-apps"]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_container_is_confined(name: str) -> None:
-    service = services()[name]
+    found = services(images=WITH_API)
+    assert sorted(found) == sorted(EVERY)
+    service = found[name]
     assert service["cap_drop"] == ["ALL"]
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -123,9 +129,9 @@ def test_every_container_is_confined(name: str) -> None:
     assert "privileged" not in service
 
 
-@pytest.mark.parametrize("name", ["db", "web", "proxy"])
+@pytest.mark.parametrize("name", ["db", "web", "cache", "api", "proxy"])
 def test_every_lasting_container_comes_back_and_is_looked_at(name: str) -> None:
-    service = services()[name]
+    service = services(images=WITH_API)[name]
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"]["test"]
     # Engine 20.10 does not know it.
@@ -137,7 +143,7 @@ def test_no_container_gets_the_engine_s_socket() -> None:
 
 
 def test_only_the_proxy_publishes_ports_and_the_inner_entrance_on_loopback_alone() -> None:
-    found = services(proxy={"inner_port": 9090})
+    found = services(proxy={"inner_port": 9090}, images=WITH_API)
     assert {name for name, service in found.items() if "ports" in service} == {"proxy"}
     assert found["proxy"]["ports"] == ["80:80", "443:443", "127.0.0.1:9090:8080"]
 
@@ -155,7 +161,10 @@ def test_proxy_answers_to_the_public_name_inside() -> None:
 
 
 def test_what_may_be_read_only_is() -> None:
-    found = services()
+    found = services(images=WITH_API)
+    for name in ("api", "cache"):
+        assert found[name]["read_only"] is True
+    assert found["api"]["tmpfs"] == ["/tmp"]
     assert found["db"]["read_only"] is True
     assert found["proxy"]["read_only"] is True
     # Its start script rewrites built files (FACTS §13).
@@ -165,6 +174,32 @@ def test_what_may_be_read_only_is() -> None:
 def test_containers_that_need_no_root_are_not_root() -> None:
     assert services()["db"]["user"] == "999:999"
     assert services()["proxy"]["user"] == "99:99"
+
+
+def test_api_and_cache_are_there_only_together_with_their_images() -> None:
+    assert not {"api", "cache"} & set(services())
+    assert {"api", "cache"} <= set(services(images=WITH_API))
+
+
+def test_cache_keeps_nothing_fits_its_memory_and_is_on_the_network_without_a_way_out_alone() -> None:
+    cache = services(images=WITH_API, api={"cache_memory_mb": 64})["cache"]
+    options = dict(itertools.pairwise(cache["command"]))
+    assert (options["--save"], options["--appendonly"], options["--maxmemory"]) == ("", "no", "48mb")
+    assert cache["mem_limit"] == "64m"
+    assert cache["user"] == "999:999"
+    assert cache["networks"] == ["data"]
+    assert "ports" not in cache
+
+
+def test_a_look_at_the_api_does_not_use_up_its_own_limit() -> None:
+    (_, command) = services(images=WITH_API)["api"]["healthcheck"]["test"]
+    assert '--header "CF-Connecting-IP: health-$$(date +%s)"' in command
+    assert command.endswith("http://127.0.0.1:5555/health")
+
+
+def test_proxy_answers_to_the_api_s_own_name_inside() -> None:
+    found = services(images=WITH_API, api={"own_host": "api.example.test"})
+    assert found["proxy"]["networks"]["front"]["aliases"] == [DOMAIN, "api.example.test"]
 
 
 def test_web_waits_for_the_database_and_its_first_start_may_last() -> None:

@@ -19,7 +19,7 @@ from deploy.roles.context import HostContext
 from deploy.secrets import placeholders
 from deploy.settings.inventory import Inventory
 from deploy.settings.load import load_inventory
-from tests.unit.roles.hosts import GIVEN, SECRETS, host_context
+from tests.unit.roles.hosts import GIVEN, SECRETS, WITH_API, host_context
 
 REPOSITORY = Path(__file__).parents[3]
 SNAPSHOTS = REPOSITORY / "tests" / "unit" / "snapshots"
@@ -96,7 +96,7 @@ def test_every_text_says_where_it_comes_from() -> None:
         "/opt/calcom/database/password",
         "/opt/calcom/proxy/certificates/site.pem",
     }
-    for file in files_of(host_context()):
+    for file in files_of(host_context(images=WITH_API)):
         if file.path not in no_comments | not_written_by_us:
             head = b"\n".join(file.content.splitlines()[:2]).decode()
             assert "Made by calstack from " in head, file.path
@@ -108,6 +108,7 @@ def test_secrets_stand_only_in_files_that_no_other_user_can_read() -> None:
     host = host_context(
         smtp={"url": "smtp://u@mail.example.test", "password": {"secret": "smtp_password"}},
         app={"env": {"DAILY_API_KEY": {"secret": "token"}}},
+        images=WITH_API,
         certificate=b"PRIVATE KEY",
     )
     hidden = [value.encode() for value in (*SECRETS.values(), *GIVEN.values())] + [b"PRIVATE KEY"]
@@ -119,7 +120,7 @@ def test_secrets_stand_only_in_files_that_no_other_user_can_read() -> None:
 
 
 def test_no_path_is_described_twice_and_directories_come_before_their_files() -> None:
-    paths = [item.path for item in all_files(host_context(docker={"source": "vendor"}))]
+    paths = [item.path for item in all_files(host_context(docker={"source": "vendor"}, images=WITH_API))]
     assert len(paths) == len(set(paths))
     assert paths.index("/opt/calcom") == min(
         place for place, path in enumerate(paths) if path.startswith("/opt/calcom")

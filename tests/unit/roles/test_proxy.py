@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import proxy
-from tests.unit.roles.hosts import DOMAIN, host_context
+from tests.unit.roles.hosts import DOMAIN, WITH_API, host_context
 
 
 def configuration(**settings: Any) -> str:
@@ -59,3 +59,15 @@ def test_domain_is_the_only_name() -> None:
     text = configuration()
     assert f"host_only -i {DOMAIN}" in text
     assert f"ssl_fc_sni -i {DOMAIN}" in text
+
+
+def test_without_an_api_nothing_leads_to_one() -> None:
+    assert "api:5555" not in configuration(api={"own_host": "api.example.test"})
+    assert "api.example.test" not in configuration(api={"own_host": "api.example.test"})
+
+
+def test_an_api_is_found_by_the_name_of_its_service() -> None:
+    text = configuration(images=WITH_API)
+    assert "server-template api 4 api:5555" in text
+    assert text.count("use_backend api if for_api") == 2
+    assert "by_own_name" not in text

@@ -234,6 +234,17 @@ def test_file_names_of_hosts(tmp_path: Path) -> None:
     assert "cal6" not in text
 
 
+def test_an_api_s_own_name_is_nobody_else_s(tmp_path: Path) -> None:
+    images = "images: {api: {reference: 'calcom-api:6.2.0'}, cache: {reference: 'redis:7.4.6'}}\n"
+    write_inventory(tmp_path, hosts=2)
+    (tmp_path / "hosts/cal2.yaml").write_text(
+        HOST.format(number=2) + images + "api: {own_host: cal1.example.org}\n"
+    )
+    (problem,) = told(tmp_path).problems
+    assert problem.key == "api.own_host"
+    assert "name of the host cal1 as well" in problem.what
+
+
 def test_two_hosts_must_differ(tmp_path: Path) -> None:
     write_inventory(tmp_path)
     (tmp_path / "hosts/cal2.yaml").write_text(HOST.format(number=1))

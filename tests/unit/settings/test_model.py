@@ -10,6 +10,7 @@ from deploy.settings.load import load_inventory
 from deploy.settings.model import Image
 from tests.unit.settings.folders import DEFAULTS, HOST, inventory_in
 
+WITH_API = "images: {api: {reference: 'calcom-api:6.2.0'}, cache: {reference: 'redis:7.4.6'}}\n"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -99,7 +100,7 @@ def test_an_older_version_is_deployed_with_a_warning(tmp_path: Path) -> None:
         (
             "memory_mb: 4\n",
             "memory_mb",
-            "did you mean app.memory_mb or database.memory_mb or proxy.memory_mb?",
+            "did you mean app.memory_mb or api.memory_mb or database.memory_mb or proxy.memory_mb?",
         ),
         ("proxy:\n", "proxy", "is empty"),
         ("proxy: 7\n", "proxy", "section with keys"),
@@ -123,6 +124,24 @@ def test_an_older_version_is_deployed_with_a_warning(tmp_path: Path) -> None:
         ("app: {env: {A: true}}\n", "app.env.A", "put the value in quotes"),
         ("app: {env: {A: [x]}}\n", "app.env.A", "must be text, or !secret NAME"),
         ("app: {env: {A: {secrte: x}}}\n", "app.env.A", "must be text, or !secret NAME"),
+        ("app: {env: {JWT_SECRET: !secret x}}\n", "app.env.JWT_SECRET", "calstack makes and keeps it"),
+        ("images: {api: {reference: 'redis:7.4.6'}}\n", "images.api", "stands there without cache"),
+        ("images: {cache: {reference: 'redis:7.4.6'}}\n", "images.cache", "stands there without api"),
+        (f"{WITH_API}database: {{max_connections: 39}}\n", "database.max_connections", "at least 40"),
+        ("api: {own_host: cal1.example.org}\n", "api.own_host", "is the name of the instance itself"),
+        ("api: {own_host: https://api.example.org}\n", "api.own_host", "scheme"),
+        ("rate_limits: {api: {limit: 0}}\n", "rate_limits.api.limit", "at least 1"),
+        ("rate_limits: {api: {keys: [{limit: 3}]}}\n", "rate_limits.api.keys[0].note", "is missing"),
+        (
+            "rate_limits: {api: {keys: [{note: a, limit: 3}, {note: a, limit: 4}]}}\n",
+            "rate_limits.api.keys",
+            "twice",
+        ),
+        (
+            "rate_limits: {api: {keys: [{note: calstack, limit: 3}]}}\n",
+            "rate_limits.api.keys[0].note",
+            "calstack's own key",
+        ),
     ],
 )
 def test_refusals_name_the_key_and_what_to_do(tmp_path: Path, more: str, key: str, says: str) -> None:
@@ -131,6 +150,29 @@ def test_refusals_name_the_key_and_what_to_do(tmp_path: Path, more: str, key: st
     assert says in text
     assert "pydantic" not in text.lower()
     assert "Input should" not in text
+
+
+def test_the_api_is_optional_and_known_by_its_image(tmp_path: Path) -> None:
+    without = inventory_in(tmp_path / "without").hosts["cal1"]
+    assert not without.has_api
+    assert without.names == ("cal1.example.org",)
+    host = inventory_in(tmp_path / "with", more=WITH_API).hosts["cal1"]
+    assert host.has_api
+    assert host.api_url == "https://cal1.example.org/api"
+    more = f"{WITH_API}api: {{own_host: api1.example.org}}\n"
+    own = inventory_in(tmp_path / "own", more=more).hosts["cal1"]
+    assert own.names == ("cal1.example.org", "api1.example.org")
+    assert own.api_url == "https://api1.example.org"
+
+
+def test_settings_of_an_api_that_is_not_there_are_pointed_out(tmp_path: Path) -> None:
+    more = "api: {own_host: api1.example.org}\nrate_limits: {api: {limit: 5}}\n"
+    inventory = inventory_in(tmp_path, more=more)
+    assert inventory.warnings == (
+        "cal1: api has no effect without images.api",
+        "cal1: rate_limits has no effect without images.api",
+    )
+    assert inventory.hosts["cal1"].names == ("cal1.example.org",)
 
 
 @pytest.mark.parametrize(
