@@ -5,9 +5,12 @@ from __future__ import annotations
 import deploy.greenlets  # noqa: F401 - before everything that opens sockets or starts threads
 
 # isort: split
+import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -24,6 +27,8 @@ from deploy.actions.opening import choose, opened
 from deploy.console import Console
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
+from deploy.lab.mail import Mailbox as LabMailbox
+from deploy.seed.schema import schema_text
 from deploy.settings.load import load_inventory
 
 CONSOLE = Console()
@@ -62,6 +67,49 @@ def _limit_option(function: _Function) -> _Function:
     return click.option(
         "-l", "--limit", multiple=True, metavar="HOST", help="Only this host; may be given several times."
     )(function)
+
+
+def _foreign_options(function: _Function) -> _Function:
+    """--url and what goes with it, as one `foreign`: ForeignAccess, or None where there is no --url."""
+
+    @functools.wraps(function)
+    def with_access(
+        *arguments: Any,
+        url: str | None,
+        email: str | None,
+        totp_code: str | None,
+        ca_file: Path | None,
+        **options: Any,
+    ) -> Any:
+        return function(*arguments, foreign=_access(url, email, totp_code, ca_file), **options)
+
+    for option in (
+        click.option("--url", metavar="URL", help="An instance that calstack did not deploy."),
+        click.option("--email", metavar="ADDRESS", help="Whose things, with --url."),
+        click.option("--totp", "totp_code", metavar="CODE", help="Six digits, where the account wants them."),
+        click.option(
+            "--ca-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="PEM of the authority that signed for --url, where it is a private one.",
+        ),
+    ):
+        with_access = option(with_access)
+    return with_access  # type: ignore[return-value]
+
+
+def _access(
+    url: str | None, email: str | None, totp_code: str | None, ca_file: Path | None
+) -> seeding.ForeignAccess | None:
+    if url is None:
+        return None
+    if email is None:
+        raise InputError("--url needs --email", fix="say whose things are meant")
+    password = os.environ.get("CALSTACK_PASSWORD")
+    if password is None:
+        if not sys.stdin.isatty():
+            raise InputError("there is no password", fix="export CALSTACK_PASSWORD")
+        password = click.prompt(f"Password of {email}", hide_input=True, err=True)
+    return seeding.ForeignAccess(url, email, password, totp_code, ca_file)
 
 
 def _json_option(function: _Function) -> _Function:
@@ -147,45 +195,192 @@ def verify_command(inventory_name: str, limit: Sequence[str]) -> int:
     return verifying.verify(inventory, choose(inventory, limit))
 
 
-@cli.command("seed")
+@cli.group("seed", invoke_without_command=True)
 @_inventory_option
 @_limit_option
 @_json_option
+@_foreign_options
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A manifest in place of the inventory's own; several count as one.",
+)
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would change, change nothing.")
-def seed_command(inventory_name: str, limit: Sequence[str], as_json: bool, plan_only: bool) -> int:
+@click.option("--prune", is_flag=True, help="Remove what the manifest does not name, of the kinds it names.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@click.pass_context
+def seed_group(
+    context: click.Context,
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    foreign: seeding.ForeignAccess | None,
+    files: Sequence[Path],
+    plan_only: bool,
+    prune: bool,
+    yes: bool,
+) -> int:
     """Make the instances hold what the manifest seed.yaml declares.
 
     Example: calstack seed --plan
+
+    With --url it goes to an instance that calstack did not deploy, of which no inventory is needed; the
+    password comes from CALSTACK_PASSWORD or is asked for.
+
+    Example: calstack seed --url https://cal.example.com --email ada@example.com --file seed.yaml
     """
+    if context.invoked_subcommand is not None:
+        return 0
+    wish = seeding.Wish(plan_only, _confirm(yes, plan_only) if prune else None)
+    if foreign is not None:
+        result = seeding.seed_foreign(foreign, files or [Path("seed.yaml")], wish=wish)
+        if as_json:
+            CONSOLE.json({"url": foreign.url, **reporting.seed_json(result)})
+        else:
+            for line in reporting.seed_lines(result):
+                CONSOLE.line(line)
+        return 0
     inventory = load_inventory(inventory_name)
-    seeding.check_manifest(inventory)
-    with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("seed") as free, CONSOLE.stage("Seeding"):
+    seeding.check_manifest(inventory, files)
+    stage = nullcontext() if prune else CONSOLE.stage("Seeding")
+    with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("seed") as free, stage:
         results = hosts.connection.on_each(
-            free.names, lambda name: seeding.seed(hosts.instance(name), plan_only=plan_only)
+            free.names, lambda name: seeding.seed(hosts.instance(name), files=files, wish=wish)
         )
         return reporting.finish(
             CONSOLE, hosts, free, results, as_json, reporting.seed_lines, reporting.seed_json
         )
 
 
+def _confirm(yes: bool, plan_only: bool) -> seeding.Confirm:
+    """How a removal is confirmed; where nobody can be asked, that is told before anything begins."""
+    if not (yes or plan_only or sys.stdin.isatty()):
+        raise InputError(
+            "nobody is there to confirm what --prune removes", fix="look with --plan, then add --yes"
+        )
+
+    def confirm(plan: str) -> bool:
+        CONSOLE.line(plan)
+        return yes or click.confirm("Make this so?", err=True)
+
+    return confirm
+
+
+@seed_group.command("pull")
+@_inventory_option
+@_limit_option
+@_foreign_options
+def seed_pull_command(
+    inventory_name: str, limit: Sequence[str], foreign: seeding.ForeignAccess | None
+) -> int:
+    """Print the manifest of a running instance, one that plans to nothing there.
+
+    Secrets of webhooks are stored with the inventory's secrets, and the manifest has their names.
+
+    Example: calstack seed pull --inventory example --limit cal1 > inventories/example/seed.yaml
+    """
+    if foreign is not None:
+        pulled = seeding.pull_foreign(foreign)
+    else:
+        inventory = load_inventory(inventory_name)
+        names = choose(inventory, limit)
+        if len(names) != 1:
+            raise InputError(f"one host at a time, of {', '.join(names)}", fix="name it: --limit HOST")
+        with opened(inventory, names, CONSOLE) as hosts:
+            if names[0] in hosts.connection.failures:
+                raise CalstackError(hosts.connection.failures[names[0]], where=names[0])
+            pulled = seeding.pull_manifest(hosts.instance(names[0]), hosts.store)
+    click.echo(pulled.text, nl=False)
+    for line in pulled.left_out:
+        CONSOLE.line(f"left out: {line}", style="yellow")
+    return 0
+
+
+@seed_group.command("schema")
+def seed_schema_command() -> int:
+    """Print the JSON Schema of a manifest, for editors.
+
+    Example: calstack seed schema > seed.schema.json
+    """
+    click.echo(schema_text(), nl=False)
+    return 0
+
+
 @cli.command("smoke")
 @_inventory_option
 @_limit_option
 @_json_option
-def smoke_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML there.")
+@click.option("--url", metavar="URL", help="Test this instance instead of an inventory's hosts.")
+@click.option("--email", metavar="ADDRESS", help="With --url: the user whose page is tested.")
+@click.option(
+    "--password-file", type=click.File("r"), metavar="FILE", help="With --url: that user's password."
+)
+@click.option(
+    "--receiver-bind", metavar="ADDRESS:PORT", help="With --url: receive the webhooks here; else untested."
+)
+@click.option("--receiver-url", metavar="URL", help="With --url: how the instance reaches the receiver.")
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --url: the private authority that signed its certificate.",
+)
+@click.option(
+    "--connect-to", metavar="ADDRESS", help="With --url: connect there, whatever the name's address."
+)
+@click.option(
+    "--queued-webhooks", is_flag=True, help="With --url: webhooks are queued, a minute is not late."
+)
+def smoke_command(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    junit: Path | None,
+    url: str | None,
+    **other: Any,
+) -> int:
     """Book as a guest would, see the webhooks arrive, move, cancel, leave nothing behind.
 
     Example: calstack smoke --json
+
+    Example: calstack smoke --url https://cal.example.com --email ada@example.com --password-file ada.txt
     """
+    if url is not None:
+        return _smoke_any(smoking.any_instance(url=url, **other), as_json, junit)
+    if any(other.values()):
+        raise InputError(
+            "without --url it is the inventory's hosts that are tested",
+            fix="add --url, or leave out the rest",
+        )
     inventory = load_inventory(inventory_name)
+    open_mailbox = LabMailbox if inventory.lab is not None else None
     with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("smoke test") as free:
         with CONSOLE.stage("Smoke test") as now:
             results = hosts.connection.on_each(
-                free.names, lambda name: smoking.smoke(hosts.instance(name), progress=now)
+                free.names,
+                lambda name: smoking.smoke(hosts.instance(name), open_mailbox=open_mailbox, progress=now),
             )
+        if junit is not None:
+            smoking.write_junit(junit, results, {**hosts.connection.failures, **free.refused})
         return reporting.finish(
             CONSOLE, hosts, free, results, as_json, reporting.smoke_lines, reporting.smoke_json
         )
+
+
+def _smoke_any(instance: smoking.AnyInstance, as_json: bool, junit: Path | None) -> int:
+    with CONSOLE.stage("Smoke test") as now:
+        report = smoking.smoke_any(instance, progress=now)
+    if junit is not None:
+        smoking.write_junit(junit, {instance.name: report}, {})
+    if as_json:
+        CONSOLE.json({"hosts": [{"host": instance.name, **reporting.smoke_json(report)}]})
+    else:
+        for line in report.lines():
+            CONSOLE.line(line)
+    return 0 if report.passed else 1
 
 
 @cli.group("secrets")

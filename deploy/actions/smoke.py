@@ -1,38 +1,205 @@
-"""Walks a guest's journey through an instance that calstack deployed."""
+"""Walks a guest's journey through an instance: one that calstack deployed, or any other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
 
+import httpx
+
+from deploy.actions.inside import HostInside
 from deploy.actions.instance import Instance, quoted
+from deploy.calcom.guest import Guest
+from deploy.calcom.http import open_client
+from deploy.calcom.session import password_login
+from deploy.calcom.web import WebChannel
+from deploy.errors import CalstackError, InputError
+from deploy.remote import Remote
 from deploy.settings.layout import ONHOST
-from deploy.smoke.journey import run_smoke_test
+from deploy.smoke.journey import Means, run_smoke_test
+from deploy.smoke.junit import junit
+from deploy.smoke.mails import Mailbox
 from deploy.smoke.receiver import RemoteReceiver
 from deploy.smoke.report import SmokeReport
+from deploy.smoke.skew import InstanceClock
+
+OpenMailbox = Callable[[Remote], Mailbox]
+"""Begins to watch the mails of the instance on a host."""
 
 _GATEWAY = "docker network inspect calcom_front --format '{{(index .IPAM.Config 0).Gateway}}'"
 
 
-def smoke(instance: Instance, *, progress: Callable[[str], None] = lambda _: None) -> SmokeReport:
+def smoke(
+    instance: Instance,
+    *,
+    open_mailbox: OpenMailbox | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> SmokeReport:
     """Book, move and cancel as a stranger over the public name, and see the webhooks arrive on the host.
 
     The receiver listens for the time of the test on the gateway of the app's network, where the app reaches
-    it and strangers do not.
+    it and strangers do not. The host's lock must be held. `open_mailbox`: where the instance's mails can be
+    read, if it sends any.
     """
     gateway = instance.remote.run(_GATEWAY).text
     process = instance.remote.start(f"{ONHOST} receiver")
     with (
         RemoteReceiver(process, bind=gateway) as receiver,
-        instance.guest() as guest,
+        instance.public_client() as http,
         instance.channel() as channel,
     ):
-        return run_smoke_test(
-            guest,
-            channel,
-            receiver,
+        means = Means(
+            inside=HostInside(instance),
+            mailbox=open_mailbox(instance.remote) if open_mailbox and instance.settings.smtp else None,
+            ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
-            progress=progress,
+            alone=True,
+            queued_webhooks="TASKER_ENABLE_WEBHOOKS" in instance.settings.app.env,
         )
+        return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
+
+
+@dataclass(frozen=True)
+class AnyInstance:
+    """An instance that calstack did not deploy, and a user of it whose password we have."""
+
+    url: str
+    email: str
+    password: str = field(repr=False)
+    ca_file: Path | None = None
+    """The authority that signed its certificate, where it is a private one."""
+    connect_to: str | None = None
+    """Address to connect to, whatever the name's is."""
+    receiver_bind: tuple[str, int] | None = None
+    """Address and port of this machine where the webhooks are received; None: they are not tested."""
+    receiver_url: str | None = None
+    """How the instance reaches that."""
+    queued_webhooks: bool = False
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return httpx.URL(self.url).host or self.url
+
+
+def any_instance(
+    *,
+    url: str,
+    email: str | None,
+    password_file: TextIO | None,
+    receiver_bind: str | None,
+    receiver_url: str | None,
+    ca_file: Path | None,
+    connect_to: str | None,
+    queued_webhooks: bool,
+) -> AnyInstance:
+    """An instance as the command's options describe it; raises `InputError` where they do not fit."""
+    if email is None or password_file is None:
+        raise InputError(
+            "whose page shall be tested?", fix="give --email and --password-file of a user of that instance"
+        )
+    if receiver_url is not None and receiver_bind is None:
+        raise InputError(
+            "--receiver-url says how this machine is reached, and nothing listens here",
+            fix="give --receiver-bind as well: the address and port behind that URL",
+        )
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InputError(f"{url!r} is not an http or https URL", fix="give it as https://NAME")
+    return AnyInstance(
+        url=url,
+        email=email,
+        password=password_file.read().rstrip("\r\n"),
+        ca_file=ca_file,
+        connect_to=connect_to,
+        receiver_bind=_address_and_port(receiver_bind) if receiver_bind else None,
+        receiver_url=receiver_url,
+        queued_webhooks=queued_webhooks,
+    )
+
+
+def _address_and_port(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    address = address.strip("[]")
+    if not address or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"{text!r} is not ADDRESS:PORT", fix="write it like 0.0.0.0:9099 or [::]:9099")
+    return address, int(port)
+
+
+def smoke_any(instance: AnyInstance, *, progress: Callable[[str], None] = lambda _: None) -> SmokeReport:
+    """The same journey with what a user has: a password, and a receiver on this machine where it is wanted.
+
+    Raises `CalcomError` where the user cannot sign in, `ReceiverGoneError` where nothing can listen here.
+    """
+    with ExitStack() as opened:
+        http = opened.enter_context(_client(instance))
+        channel = WebChannel(http, password_login(http, instance.email, instance.password))
+        receiver: RemoteReceiver | None = None
+        if instance.receiver_bind is not None:
+            bind, port = instance.receiver_bind
+            receiver = opened.enter_context(
+                RemoteReceiver(LocalReceiver(), bind=bind, port=port, seen_as=instance.receiver_url)
+            )
+        means = Means(ahead=InstanceClock(http).ahead, queued_webhooks=instance.queued_webhooks)
+        return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
+
+
+def _client(instance: AnyInstance) -> httpx.Client:
+    port = httpx.URL(instance.url).port or (443 if instance.url.startswith("https:") else 80)
+    return open_client(
+        instance.url,
+        ca_file=instance.ca_file,
+        connect_to=(instance.connect_to, port) if instance.connect_to else None,
+    )
+
+
+class LocalReceiver:
+    """`onhost receiver` on this machine, as a `ReceiverProcess`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.onhost", "receiver"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us: we end it when all is cleared away
+        )
+
+    def write_line(self, line: str) -> None:
+        """See `ReceiverProcess.write_line`."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def __iter__(self) -> Iterator[str]:
+        """See `ReceiverProcess.__iter__`."""
+        yield from self._process.stdout or ()
+
+    def close(self) -> None:
+        """See `ReceiverProcess.close`."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def write_junit(
+    file: Path, results: Mapping[str, SmokeReport | CalstackError], not_begun: Mapping[str, str]
+) -> None:
+    """Write the reports as JUnit XML; `not_begun` says why other instances were not tested at all."""
+    reports = {name: result for name, result in results.items() if isinstance(result, SmokeReport)}
+    errors = {name: str(result) for name, result in results.items() if isinstance(result, CalstackError)}
+    try:
+        file.write_bytes(junit(reports, {**not_begun, **errors}))
+    except OSError as error:
+        raise CalstackError(f"the report cannot be written: {error.strerror}", where=str(file)) from error
 
 
 def _remove_cancelled(instance: Instance, uids: list[str]) -> int:

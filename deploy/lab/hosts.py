@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from docker.errors import APIError, NotFound
 
 from deploy.errors import CalstackError
-from deploy.lab import apt_sources, inside, roots
+from deploy.lab import apt_sources, inside, mail, roots
 from deploy.lab.lab import ADDRESS_LABEL, HOST_LABEL, Lab, LabHost
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def ensure_host(client: DockerClient, lab: Lab, host: LabHost, image: str, publi
     engine refuses, or the host does not come up.
     """
     container = _find(client, lab, host)
-    if container is not None and container.status == "running" and _admits(container, public_key):
+    if container is not None and container.status == "running" and _is_furnished(container, public_key):
         return False
     if container is None:
         container = _create(client, lab, host, image)
@@ -50,6 +50,7 @@ def ensure_host(client: DockerClient, lab: Lab, host: LabHost, image: str, publi
     if container.status != "running":
         _start(container, host)
     _wait_until_up(container, host)
+    mail.switch_on(container)
     return True
 
 
@@ -103,8 +104,11 @@ def _create(client: DockerClient, lab: Lab, host: LabHost, image: str) -> Contai
 
 
 def _furnish(container: Container, public_key: str) -> None:
-    """Put in what an installer asks for: who may sign in, and where packages come from. Safe to repeat."""
-    files = {"root/.ssh/authorized_keys": public_key + "\n", **_apt_files()}
+    """Put in what an installer asks for: who may sign in, where packages come from, where mail goes.
+
+    Safe to repeat.
+    """
+    files = {"root/.ssh/authorized_keys": public_key + "\n", **_apt_files(), **mail.files()}
     container.put_archive("/", _archive(files.items()))
 
 
@@ -132,6 +136,10 @@ def _archive(files: Iterable[tuple[str, str]]) -> bytes:
             entry.size, entry.mode = len(text.encode()), 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))
     return stream.getvalue()
+
+
+def _is_furnished(container: Container, public_key: str) -> bool:
+    return _admits(container, public_key) and mail.is_watched_for(container)
 
 
 def _admits(container: Container, public_key: str) -> bool:

@@ -58,8 +58,22 @@ EXPLANATIONS: dict[str, Explanation] = {
         "open ports 80 and 443 to the world, in the provider's firewall too; compare the name's address",
     ),
     "tls-not-trusted": Explanation(
-        "the certificate is the inventory's own or self-signed, has expired, or is for another name",
-        "with tls.mode internal give its CA file; else look at the certificate's names and dates",
+        "the certificate is self-signed, or comes from an authority that is not trusted here",
+        "with a private authority give its CA file; else look whether the proxy sends the whole chain: "
+        "openssl s_client -connect NAME:443 -servername NAME -showcerts",
+    ),
+    "tls-expired": Explanation(
+        "the certificate was not renewed, or the clock here is wrong",
+        "renew it (calstack deploy makes a new one with tls.mode internal; else put in the new files); "
+        "compare `date -u` with the certificate's dates",
+    ),
+    "tls-wrong-name": Explanation(
+        "the certificate is for another name: the proxy has none for this one, or another machine answers",
+        "put the public name into the certificate; compare the name's address with the host's",
+    ),
+    "clock-skew": Explanation(
+        "the host's clock, or the one here, is not kept right; sessions, tokens and certificates fail by it",
+        "timedatectl on both: is a time service active and synchronised? systemctl restart systemd-timesyncd",
     ),
     "tls-failed": Explanation(
         "the proxy has no certificate for this name, or what listens there speaks no TLS",
@@ -148,24 +162,70 @@ EXPLANATIONS: dict[str, Explanation] = {
         "the app is overloaded or waits for something: its database, a calendar, a mail server, a webhook",
         f"run it again once the host is idle; {_WEB_LOG}; docker stats --no-stream",
     ),
+    # --- what the host sees
+    "hairpin-broken": Explanation(
+        "the app does not reach its own public name: guests can book, but signing in and parts of pages fail",
+        "docker network inspect calcom_front: has the proxy the domain as alias? calstack deploy; is the "
+        "name in the container's /etc/hosts with another address?",
+    ),
+    "hairpin-not-trusted": Explanation(
+        "the app does not trust the certificate of its own public name: its authority is unknown inside",
+        "give the authority's certificate to the app (NODE_EXTRA_CA_CERTS; with calstack app.ca_file) and "
+        "deploy; never switch verification off",
+    ),
+    "slots-differ": Explanation(
+        "guests in far time zones are offered other times than the host has: time zone data in the image is "
+        "missing or old, or availability is computed by the server's own zone",
+        "is TZ=UTC in the app's environment? compare the instance's version with the supported ones",
+    ),
+    "calendar-not-written": Explanation(
+        "a connected calendar did not take the booking: its access has expired or was revoked, so the host "
+        "does not see it there and can be booked twice",
+        "sign in as the user, Settings, Calendars: connect it anew, or remove it; " + _WEB_LOG,
+    ),
+    "mail-refused": Explanation(
+        "the app could not hand in its mails, so neither host nor guest hears of a booking: wrong server, "
+        "port, password or certificate, a sender that the server does not accept, or a closed port",
+        "compare smtp in the settings with the provider's data; from the host: nc -vz SMTPHOST PORT; "
+        + _WEB_LOG,
+    ),
+    "mail-absent": Explanation(
+        "the app did not complain, yet no mail of the booking came: mail is switched off (the feature flag "
+        "`emails`), or the mail server takes mails and keeps them",
+        "look at the flag at /settings/admin/flags and at the mail server's queue; " + _WEB_LOG,
+    ),
     # --- the webhooks
+    "webhook-unreachable": Explanation(
+        "the app's container cannot reach the address of the webhook: a firewall (the host's own, between "
+        "the compose network and the host), a wrong address, or a server that is down",
+        "try it from inside: docker compose -p calcom exec web wget -O- ADDRESS; let the compose network "
+        "(br-cal-front) in at the host's firewall",
+    ),
     "webhook-absent": Explanation(
-        "the app cannot reach the receiver on the host (a firewall between the compose network and the "
-        "host), or webhooks wait in the task queue (TASKER_ENABLE_WEBHOOKS) and the job `tasks` does not run",
-        "does the job `tasks` run: python3 /opt/calcom/onhost.pyz stamps; does the host's firewall let the "
-        f"compose network in; {_WEB_LOG}",
+        "the app can reach the receiver or cannot be asked; often webhooks wait in the task queue "
+        "(TASKER_ENABLE_WEBHOOKS) and the job `tasks` does not run",
+        "does the job `tasks` run: python3 /opt/calcom/onhost.pyz stamps; does the instance reach the "
+        f"receiver's address; {_WEB_LOG}",
+    ),
+    "webhook-late": Explanation(
+        "the way from the app to the webhook's address loses packets or is slow, the app is overloaded, or "
+        "webhooks are queued (TASKER_ENABLE_WEBHOOKS); without a queue each guest waits for it while booking",
+        "is TASKER_ENABLE_WEBHOOKS meant? then the job `tasks` must run every minute; else look at the load "
+        f"(docker stats --no-stream) and at firewalls that drop instead of refusing; {_WEB_LOG}",
     ),
     "webhook-other": Explanation(
         "webhooks arrive, but not for this event: this version names or sends it differently",
         "compare the instance's version with those that calstack supports; see the triggers above",
     ),
     "webhook-unsigned": Explanation(
-        "the app did not sign although the webhook has a secret",
-        "compare the instance's version with those that calstack supports",
+        "the app did not sign although the webhook was given a secret: it was not stored, or was removed",
+        "look whether something rewrites webhooks (a trigger in the database, another tool with the same "
+        "user); compare the instance's version with those that calstack supports",
     ),
     "webhook-wrong-signature": Explanation(
-        "the body was changed on its way, or signed with another secret",
-        "look for a proxy between the app and the receiver that rewrites bodies",
+        "it was signed with another secret than the webhook was given, or the body was changed on its way",
+        "look whether something rewrites webhooks (another tool with the same user, a trigger in the "
+        "database), and for a proxy between the app and the receiver that rewrites bodies",
     ),
     "webhook-wrong-booking": Explanation(
         "the webhook speaks of another booking: two smoke tests at once, or two instances on one database",
@@ -235,6 +295,9 @@ def _name(error: Exception) -> str:
     return "host-failed"
 
 
+# X509_V_ERR_* of OpenSSL's x509_vfy.h: not yet valid, expired; host name or address mismatch.
+_CERTIFICATE_FAULTS = {9: "tls-expired", 10: "tls-expired", 62: "tls-wrong-name", 64: "tls-wrong-name"}
+
 _NOT_FOUND = {
     "public/event": "event-page-missing",
     "POST /api/book/event": "event-page-missing",
@@ -258,8 +321,9 @@ def _status_of_no_json(error: calcom.UnexpectedShape) -> int | None:
 
 def _connection_fault(error: calcom.NoAnswer) -> str:
     causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return "tls-not-trusted"
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return _CERTIFICATE_FAULTS.get(refused.verify_code, "tls-not-trusted")
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return "tls-failed"
     if any(isinstance(cause, socket.gaierror) for cause in causes):

@@ -33,12 +33,19 @@ class ReceiverProcess(Protocol):
 class RemoteReceiver:
     """A `Receiver` over a process; a context manager that ends it.
 
-    `bind` is an address of the host that the instance's containers can reach; port 0 takes any free one. The
-    process ends by itself after `limit_seconds`, whatever happens to this end.
+    `bind` is an address of the host that the instance's containers can reach; port 0 takes any free one.
+    `seen_as` is the URL under which the instance reaches it, where that is another one than address and port.
+    The process ends by itself after `limit_seconds`, whatever happens to this end.
     """
 
     def __init__(
-        self, process: ReceiverProcess, *, bind: str, port: int = 0, limit_seconds: float = 600.0
+        self,
+        process: ReceiverProcess,
+        *,
+        bind: str,
+        port: int = 0,
+        seen_as: str | None = None,
+        limit_seconds: float = 600.0,
     ) -> None:
         self._process = process
         self._changed = threading.Condition()
@@ -51,7 +58,8 @@ class RemoteReceiver:
         threading.Thread(target=self._listen, name="smoke receiver", daemon=True).start()
         try:
             self._process.write_line(json.dumps(options))
-            self.url = f"http://{f'[{bind}]' if ':' in bind else bind}:{self._wait_for_port()}{path}"
+            place = f"http://{f'[{bind}]' if ':' in bind else bind}:{self._wait_for_port()}"
+            self.url = f"{seen_as.rstrip('/') if seen_as else place}{path}"
         except OSError as error:
             self.close()
             raise ReceiverGoneError(f"the receiver on the host did not start: {error}") from error

@@ -23,16 +23,16 @@ class Step:
     """One step of the journey; steps that were not reached are not listed."""
 
     name: str
-    outcome: Literal["ok", "failed"]
+    outcome: Literal["ok", "failed", "skipped"]
     seconds: float
     limit_seconds: float
     detail: str
 
     @property
     def line(self) -> str:
-        """`ok      0.21 s  book: 2026-12-01 09:00 UTC`."""
+        """`ok        0.21 s  book: 2026-12-01 09:00 UTC`."""
         detail = f": {self.detail}" if self.detail else ""
-        return f"{self.outcome:6} {self.seconds:6.2f} s  {self.name}{detail}"
+        return f"{self.outcome:7} {self.seconds:6.2f} s  {self.name}{detail}"
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,10 @@ class Steps:
             self._record(Step(name, "failed", self._since(begun), limit_seconds, "interrupted"))
             raise
         self._record(Step(name, "ok", taken, limit_seconds, running.detail))
+
+    def skip(self, name: str, why: str) -> None:
+        """Record a step that this instance, or what is known of it, does not allow."""
+        self._record(Step(name, "skipped", 0.0, 0.0, why))
 
     def _since(self, begun: float) -> float:
         return self.clock.monotonic() - begun

@@ -8,7 +8,7 @@ mean nothing.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -33,9 +33,8 @@ from deploy.calcom.models import (
     WebhookFields,
 )
 from deploy.smoke.faults import CheckError
+from deploy.smoke.names import SCHEDULE_PREFIX, SLUG_PREFIX, SlugsOfRuns, is_over
 
-SLUG_PREFIX = "calstack-smoke-"
-SCHEDULE_PREFIX = "calstack smoke "
 GUEST_NAME = "calstack smoke test"
 GUEST_EMAIL = "smoke-test@calstack.invalid"
 """The top-level domain that never exists (RFC 2606 §2): the guest's mails reach nobody."""
@@ -80,7 +79,8 @@ class Stage:
 
     channel: Channel
     guest: GuestPath
-    short_id: str
+    run: str
+    """Name of this run (`deploy.smoke.names`)."""
     secret: str = field(repr=False)
     """The webhook's; random for each test."""
     schedule: Schedule | None = None
@@ -94,15 +94,18 @@ class Stage:
     @property
     def slug(self) -> str:
         """Slug of the hidden event type."""
-        return f"{SLUG_PREFIX}{self.short_id}"
+        return f"{SLUG_PREFIX}{self.run}"
 
     @property
     def schedule_name(self) -> str:
         """Name of the test's own schedule."""
-        return f"{SCHEDULE_PREFIX}{self.short_id}"
+        return f"{SCHEDULE_PREFIX}{self.run}"
 
-    def put_up(self, user: User, webhook_url: str) -> None:
-        """Make schedule, event type and webhook; raises `CheckError` where the user can have no schedule."""
+    def put_up(self, user: User, webhook_url: str | None) -> None:
+        """Make schedule, event type and, with a URL, webhook.
+
+        Raises `CheckError` where the user can have no schedule.
+        """
         self.event_type = self.channel.create_event_type(
             EventTypeFields(
                 title="calstack smoke test",
@@ -116,10 +119,11 @@ class Stage:
                 slot_interval_minutes=15,
             )
         )
-        self.webhook = self.channel.create_webhook(
-            WebhookFields(url=webhook_url, triggers=TRIGGERS, active=True, secret=self.secret),
-            event_type_id=self.event_type.id,
-        )
+        if webhook_url is not None:
+            self.webhook = self.channel.create_webhook(
+                WebhookFields(url=webhook_url, triggers=TRIGGERS, active=True, secret=self.secret),
+                event_type_id=self.event_type.id,
+            )
 
     def active_bookings(self) -> tuple[Booking, ...]:
         """Bookings of the test's event type that are not cancelled."""
@@ -127,6 +131,14 @@ class Stage:
             return ()
         listed = self.channel.list_bookings(_ACTIVE, attendee_email=GUEST_EMAIL)
         return tuple(booking for booking in listed if booking.event_type_id == self.event_type.id)
+
+    def is_taken_by_others(self, start: dt.datetime, end: dt.datetime) -> bool:
+        """Whether the user has another booking then: a guest's, or one of another smoke test."""
+        own = self.event_type.id if self.event_type else None
+        return any(
+            booking.event_type_id != own and booking.start < end and start < booking.end
+            for booking in self.channel.list_bookings(_ACTIVE, after=start - dt.timedelta(days=1))
+        )
 
     def take_down(self, attempt: Callable[[str, Callable[[], None]], None]) -> None:
         """Take everything away, one `attempt(what it is, how)` a thing, so that no failure stops the others.
@@ -209,21 +221,43 @@ class Leftovers:
         return ", ".join(f"{count} {kind}" for count, kind in counted if count) or "nothing"
 
 
-def find_leftovers(channel: Channel, *, with_cancelled: bool) -> Leftovers:
-    """Look for things of earlier runs; `with_cancelled` also for bookings that only SQL can remove."""
-    event_types = [
-        event_type for event_type in channel.list_event_types() if event_type.slug.startswith(SLUG_PREFIX)
-    ]
+def find_leftovers(
+    channel: Channel, now: dt.datetime, *, alone: bool, with_cancelled: bool = False
+) -> Leftovers:
+    """Look for things of earlier runs that are over (`deploy.smoke.names.is_over`).
+
+    `with_cancelled`: also for bookings that only SQL can remove.
+    """
+
+    def over(run: str) -> bool:
+        return is_over(run, now, alone=alone)
+
+    event_types = channel.list_event_types(SlugsOfRuns(over))
     schedules = [
-        schedule for schedule in channel.list_schedules() if schedule.name.startswith(SCHEDULE_PREFIX)
+        schedule
+        for schedule in channel.list_schedules()
+        if schedule.name.startswith(SCHEDULE_PREFIX) and over(schedule.name.removeprefix(SCHEDULE_PREFIX))
     ]
     ids = {event_type.id for event_type in event_types}
-    active = _own(channel.list_bookings(_ACTIVE, attendee_email=GUEST_EMAIL), ids)
-    cancelled = (
-        _own(channel.list_bookings(("cancelled",), attendee_email=GUEST_EMAIL), ids) if with_cancelled else ()
-    )
+
+    def own(statuses: tuple[str, ...]) -> tuple[Booking, ...]:
+        """On event types of the test's, or, marked in the metadata, on one that is gone."""
+        return tuple(
+            booking
+            for booking in channel.list_bookings(statuses, attendee_email=GUEST_EMAIL)
+            if booking.event_type_id in ids
+            or (
+                booking.event_type_id is None
+                and METADATA_KEY in (booking.metadata or {})
+                and over(str((booking.metadata or {})[METADATA_KEY]))
+            )
+        )[:_MOST_LEFTOVERS]
+
     return Leftovers(
-        tuple(event_types[:_MOST_LEFTOVERS]), tuple(schedules[:_MOST_LEFTOVERS]), active, cancelled
+        tuple(event_types[:_MOST_LEFTOVERS]),
+        tuple(schedules[:_MOST_LEFTOVERS]),
+        own(_ACTIVE),
+        own(("cancelled",)) if with_cancelled else (),
     )
 
 
@@ -231,24 +265,14 @@ def clear_leftovers(channel: Channel, guest: GuestPath, found: Leftovers) -> Non
     """Remove them, bookings by cancelling; webhooks go first, since nobody listens at their end any more."""
     for event_type in found.event_types:
         for webhook in channel.list_webhooks(event_type.id):
-            channel.delete_webhook(webhook)
+            _ignoring_absence(partial(channel.delete_webhook, webhook))
     for booking in found.active:
         cancel(guest, booking.uid)
     for event_type in found.event_types:
-        channel.delete_event_type(event_type.id)
+        _ignoring_absence(partial(channel.delete_event_type, event_type.id))
     for schedule in found.schedules:
         if not schedule.is_default:  # Cal.com does not remove the default one (FACTS §14)
-            channel.delete_schedule(schedule.id)
-
-
-def _own(bookings: Collection[Booking], event_type_ids: Collection[int]) -> tuple[Booking, ...]:
-    """Those that are the test's: on its event types, or, marked in the metadata, on one that is gone."""
-    return tuple(
-        booking
-        for booking in bookings
-        if booking.event_type_id in event_type_ids
-        or (booking.event_type_id is None and METADATA_KEY in (booking.metadata or {}))
-    )[:_MOST_LEFTOVERS]
+            _ignoring_absence(partial(channel.delete_schedule, schedule.id))
 
 
 def _ignoring_absence(remove: Callable[[], None]) -> None:

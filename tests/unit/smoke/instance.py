@@ -26,6 +26,8 @@ from deploy.calcom.models import (
 )
 from deploy.calcom.signatures import HEADER, sign
 from deploy.smoke.deliveries import Delivery, NoDeliveryError, ReceiverGoneError
+from deploy.smoke.inside import Calendars, Probe
+from deploy.smoke.mails import Mail
 
 ADA = User(
     id=1,
@@ -51,13 +53,15 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.passed
 
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
 
 class FakeReceiver:
-    """Hands out what the instance sent."""
+    """Hands out what the instance sent to its URL."""
 
-    url = "http://172.30.0.1:40000/0123456789abcdef0123"
-
-    def __init__(self) -> None:
+    def __init__(self, port: int = 40000) -> None:
+        self.url = f"http://172.30.0.1:{port}/0123456789abcdef0123"
         self.arrived: list[Delivery] = []
         self.gone = False
 
@@ -69,6 +73,32 @@ class FakeReceiver:
         if self.gone:
             raise ReceiverGoneError("the connection to the host's receiver broke")
         raise NoDeliveryError(trigger, timeout, tuple(str(one.trigger) for one in self.arrived))
+
+
+class FakeInside:
+    """A host where all is well until told otherwise."""
+
+    def __init__(self) -> None:
+        self.sends_mail = True
+        self.name = Probe(reached=True)
+        self.way = Probe(reached=True)
+        self.lines: list[str] = []
+        self.connected: tuple[str, ...] = ()
+        self.written: tuple[str, ...] = ()
+
+    def own_name(self) -> Probe:
+        return self.name
+
+    def reaches(self, url: str) -> Probe:
+        assert url == FakeReceiver().url
+        return self.way
+
+    def log(self) -> list[str]:
+        return self.lines
+
+    def calendars(self, user_id: int, uid: str) -> Calendars:
+        assert (user_id, uid[:4]) == (ADA.id, "uid-")
+        return Calendars(self.connected, self.written)
 
 
 Hook = Callable[..., None]
@@ -96,6 +126,12 @@ class FakeInstance:
     name: str = "web"
     numbers: int = 100
     calls: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    """Slugs of the event types that were read in full."""
+    further_receivers: list[FakeReceiver] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    slots_in: Callable[[str, dt.datetime], bool] = lambda _zone, _start: True
+    """Whether a guest in that zone is offered that slot."""
 
     def _called(self, method: str, *arguments: Any) -> None:
         self.calls.append(method)
@@ -144,7 +180,9 @@ class FakeInstance:
 
     def list_event_types(self, slugs: Collection[str] | None = None) -> tuple[EventType, ...]:
         self._called("list_event_types")
-        return tuple(one for one in self.event_types.values() if slugs is None or one.slug in slugs)
+        found = tuple(one for one in self.event_types.values() if slugs is None or one.slug in slugs)
+        self.reads += [one.slug for one in found]
+        return found
 
     def get_event_type(self, event_type_id: int) -> EventType:
         raise NotImplementedError
@@ -214,7 +252,7 @@ class FakeInstance:
             booking
             for booking in self.bookings.values()
             if booking.status in [wanted[status] for status in statuses]
-            and attendee_email in booking.attendee_emails
+            and attendee_email in (None, *booking.attendee_emails)
         )
 
     # --- the guest's path
@@ -238,7 +276,7 @@ class FakeInstance:
         event: PublicEvent,  # noqa: ARG002
         start: dt.datetime,
         end: dt.datetime,
-        time_zone: str = "UTC",  # noqa: ARG002
+        time_zone: str = "UTC",
     ) -> tuple[Slot, ...]:
         self._called("slots")
         midnight = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
@@ -248,7 +286,11 @@ class FakeInstance:
             for hour in range(self.slots_a_day)
         ]
         taken = {one.start for one in self.bookings.values() if one.status == "accepted"}
-        return tuple(Slot(start=one) for one in all_starts if start <= one < end and one not in taken)
+        return tuple(
+            Slot(start=one)
+            for one in all_starts
+            if start <= one < end and one not in taken and self.slots_in(time_zone, one)
+        )
 
     def book(self, request: BookingRequest) -> Booking:
         self._called("book", request)
@@ -289,6 +331,8 @@ class FakeInstance:
             metadata=dict(request.metadata),
         )
         self.bookings[booking.uid] = booking
+        text = f"Subject: any\n\nhttps://cal.example.test/booking/{booking.uid}\n".encode()
+        self.mails += [Mail((address,), text) for address in (self.user.email, request.email)]
         self._deliver(trigger, booking, dict(request.metadata) if self.metadata_in_webhooks else {})
         self.before.get("booked", lambda: None)()
         return booking
@@ -300,14 +344,16 @@ class FakeInstance:
         for webhook in self.webhooks.values():
             if webhook.event_type_id != booking.event_type_id or trigger not in webhook.triggers:
                 continue
-            if self.receiver.gone:
+            receivers = [self.receiver, *self.further_receivers]
+            receiver = next((one for one in receivers if one.url == webhook.url), None)
+            if receiver is None or receiver.gone:
                 continue
             payload = {"uid": booking.uid, "title": "any", "metadata": metadata}
             body = json.dumps({"triggerEvent": trigger, "payload": payload}).encode()
             assert webhook.secret
             signature = self.sign(body, webhook.secret)
             headers = {} if signature is None else {HEADER.lower(): signature}
-            self.receiver.arrived.append(Delivery(headers, body, "2026-11-24T07:00:00Z"))
+            receiver.arrived.append(Delivery(headers, body, "2026-11-24T07:00:00Z"))
 
     def remove_cancelled(self, uids: list[str]) -> int:
         self._called("remove_cancelled", uids)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,12 +21,16 @@ from deploy.calcom.errors import (
 from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule, Webhook
 from deploy.errors import CalstackError
 from deploy.smoke.faults import EXPLANATIONS
-from deploy.smoke.journey import run_smoke_test
+from deploy.smoke.inside import Probe
+from deploy.smoke.journey import Means, run_smoke_test
+from deploy.smoke.mails import Mail
 from deploy.smoke.report import SmokeReport
 from deploy.smoke.stage import GUEST_EMAIL
-from tests.unit.smoke.instance import NOW, FakeClock, FakeInstance, FakeReceiver, event_type_of
+from tests.unit.smoke.instance import NOW, FakeClock, FakeInside, FakeInstance, FakeReceiver, event_type_of
 
 ALL_STEPS = [
+    "open the sign-in page",
+    "see that the app reaches itself",
     "clear what earlier runs left",
     "put up a hidden event type",
     "open its page",
@@ -33,6 +38,8 @@ ALL_STEPS = [
     "book",
     "receive BOOKING_CREATED",
     "read the booking back",
+    "see it in the host's calendars",
+    "see its mails",
     "reschedule",
     "receive BOOKING_RESCHEDULED",
     "cancel",
@@ -63,11 +70,26 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def run(instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock) -> Callable[[], SmokeReport]:
+def inside() -> FakeInside:
+    return FakeInside()
+
+
+@pytest.fixture
+def means(instance: FakeInstance, inside: FakeInside) -> Means:
+    return Means(
+        inside=inside,
+        mailbox=lambda: instance.mails,
+        remove_cancelled_bookings=instance.remove_cancelled,
+        alone=True,
+    )
+
+
+@pytest.fixture
+def run(
+    instance: FakeInstance, receiver: FakeReceiver, means: Means, clock: FakeClock
+) -> Callable[[], SmokeReport]:
     def run_it() -> SmokeReport:
-        return run_smoke_test(
-            instance, instance, receiver, clock=clock, remove_cancelled_bookings=instance.remove_cancelled
-        )
+        return run_smoke_test(instance, instance, receiver, means, clock=clock)
 
     return run_it
 
@@ -125,7 +147,7 @@ def test_every_line_is_reported_as_soon_as_it_is_known(
     seen_while_booking: list[int] = []
     instance.before["book"] = lambda _: seen_while_booking.append(len(lines))
     report = run_smoke_test(instance, instance, receiver, clock=clock, progress=lines.append)
-    assert seen_while_booking == [4]
+    assert seen_while_booking == [6]
     assert lines == [step.line for step in report.steps]
 
 
@@ -170,12 +192,12 @@ def no_answer(*, maybe_done: bool, cause: Exception | None = None) -> NoAnswer:
         (
             "page",
             no_answer(maybe_done=False, cause=ConnectionRefusedError()),
-            "open its page",
+            "open the sign-in page",
             "connection-refused",
         ),
-        ("page", no_answer(maybe_done=False, cause=TimeoutError()), "open its page", "unreachable"),
-        ("page", no_answer(maybe_done=True, cause=TimeoutError()), "open its page", "no-answer"),
-        ("page", no_answer(maybe_done=True), "open its page", "connection-broke"),
+        ("page", no_answer(maybe_done=False, cause=TimeoutError()), "open the sign-in page", "unreachable"),
+        ("page", no_answer(maybe_done=True, cause=TimeoutError()), "open the sign-in page", "no-answer"),
+        ("page", no_answer(maybe_done=True), "open the sign-in page", "connection-broke"),
         ("slots", TooManyRequests("slow down", retry_after=3), "look for free slots", "too-many-requests"),
         ("book", SlotTaken("not free", status=409), "book", "slot-taken"),
         ("book", LostAnswer("its answer was lost (it did not answer in time)"), "book", "booking-slow"),
@@ -310,19 +332,237 @@ def test_a_webhook_about_another_booking(
     assert (report.fault.name, report.fault.what) == ("webhook-wrong-booking", "it is about booking another")
 
 
-def test_a_late_webhook_is_noted(
-    receiver: FakeReceiver, clock: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "queued", "late"), [(25, False, True), (25, True, False), (9, False, False)]
+)
+def test_a_late_webhook_is_named_unless_they_are_queued_on_purpose(
+    instance: FakeInstance,
+    receiver: FakeReceiver,
+    clock: FakeClock,
+    means: Means,
+    seconds: float,
+    queued: bool,
+    late: bool,
 ) -> None:
-    wait_for = receiver.wait_for
+    def let_time_pass() -> None:
+        clock.passed += seconds if clock.passed == 0 else 0
 
-    def late(trigger: str, timeout: float) -> Any:
-        clock.passed += 40
-        return wait_for(trigger, timeout)
+    # Delivered within the booking request, as Cal.com does it, so that the guest waits for it.
+    instance.before["booked"] = let_time_pass
+    report = run_smoke_test(instance, instance, receiver, replace(means, queued_webhooks=queued), clock=clock)
+    assert (report.fault.name if report.fault else None) == ("webhook-late" if late else None)
+    assert_nothing_left(instance)
 
-    monkeypatch.setattr(receiver, "wait_for", late)
+
+def test_a_webhook_for_which_there_is_no_way_is_named_at_once(
+    instance: FakeInstance, receiver: FakeReceiver, inside: FakeInside, run: Run
+) -> None:
+    instance.before["booked"] = receiver.arrived.clear
+    inside.way = Probe(reached=False, said="Connection refused")
     report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("receive BOOKING_CREATED", "webhook-unreachable")
+    assert "Connection refused" in report.fault.what
+    assert_nothing_left(instance)
+
+
+@pytest.mark.parametrize(
+    ("probe", "fault"),
+    [
+        (Probe(reached=False, said="timed out"), "hairpin-broken"),
+        (Probe(reached=False, certificate_refused=True, said="self-signed"), "hairpin-not-trusted"),
+    ],
+)
+def test_an_app_that_does_not_reach_itself(
+    instance: FakeInstance, inside: FakeInside, run: Run, probe: Probe, fault: str
+) -> None:
+    inside.name = probe
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("see that the app reaches itself", fault)
+    assert probe.said in report.fault.what
+    assert "create_event_type" not in instance.calls
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(60, "60 s ahead of ours"), (-3600, "3600 s behind ours"), (10, None), (-10, None)]
+)
+def test_clocks_that_differ(
+    instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock, seconds: int, said: str | None
+) -> None:
+    means = Means(ahead=lambda: dt.timedelta(seconds=seconds))
+    report = run_smoke_test(instance, instance, receiver, means, clock=clock)
+    assert (report.fault.name if report.fault else None) == ("clock-skew" if said else None)
+    assert said is None or (report.fault is not None and said in report.fault.what)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Apia", "Pacific/Pago_Pago"])
+def test_slots_that_far_guests_do_not_see(instance: FakeInstance, run: Run, zone: str) -> None:
+    instance.slots_in = lambda asked, start: asked != zone or start.hour > 9
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("look for free slots", "slots-differ")
+    assert zone in report.fault.what
+
+
+def test_who_books_in_between_makes_no_difference_of_zones(instance: FakeInstance, run: Run) -> None:
+    def take_one() -> None:
+        if instance.calls.count("slots") == 2:
+            instance.bookings["new"] = booking(
+                "new", 2, "jane@acme.test", {}, NOW.replace(hour=9) + dt.timedelta(days=5)
+            )
+
+    instance.before["slots"] = take_one
+    assert run().passed
+
+
+def test_a_slot_that_somebody_else_took_meanwhile_is_not_ours_to_see_free(
+    instance: FakeInstance, run: Run
+) -> None:
+    def take_it(uid: str) -> None:
+        instance.bookings["theirs"] = instance.bookings[uid].model_copy(
+            update={"uid": "theirs", "event_type_id": 2, "attendee_emails": ("jane@acme.test",)}
+        )
+
+    instance.before["cancel"] = take_it
+    assert run().passed
+
+
+REFUSED = [
+    "SEND_BOOKING_CONFIRMATION_ERROR ada@example.test Error: connect ECONNREFUSED 192.0.2.25:25",
+    "sendEmail Error: Invalid login: 535 5.7.8 authentication failed",
+    "mail to ada@example.test was not sent: [Errno 111] Connection refused",
+    "Skipped Sending Email due to active Kill Switch",
+]
+
+
+@pytest.mark.parametrize("complaint", REFUSED)
+@pytest.mark.parametrize("with_mailbox", [True, False])
+def test_mail_that_is_refused(
+    instance: FakeInstance,
+    receiver: FakeReceiver,
+    inside: FakeInside,
+    means: Means,
+    clock: FakeClock,
+    complaint: str,
+    with_mailbox: bool,
+) -> None:
+    inside.lines = ["GET /api/version 200", complaint]
+    instance.before["booked"] = instance.mails.clear
+    means = means if with_mailbox else replace(means, mailbox=None)
+    report = run_smoke_test(instance, instance, receiver, means, clock=clock)
+    assert report.fault is not None
+    assert report.fault.name == "mail-refused"
+    assert complaint in report.fault.what
+    assert "smtp" in report.fault.fix
+    assert_nothing_left(instance)
+
+
+def test_the_made_up_guest_s_mail_may_be_refused(
+    instance: FakeInstance, receiver: FakeReceiver, inside: FakeInside, means: Means, clock: FakeClock
+) -> None:
+    inside.lines = [f"SEND_BOOKING_CONFIRMATION_ERROR {GUEST_EMAIL} Error: 550 no such domain"]
+    report = run_smoke_test(instance, instance, receiver, replace(means, mailbox=None), clock=clock)
     assert report.passed
-    assert "late: webhooks are queued" in step_of(report, "receive BOOKING_CREATED").detail
+
+
+def test_mail_that_gets_lost_without_a_word(instance: FakeInstance, run: Run) -> None:
+    instance.before["booked"] = lambda: instance.mails.__delitem__(-1)
+    report = run()
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("see its mails", "mail-absent")
+    assert report.fault.what == f"no mail of the booking for {GUEST_EMAIL}"
+
+
+def test_mails_of_another_booking_are_not_taken_for_its_own(instance: FakeInstance, run: Run) -> None:
+    def exchange() -> None:
+        instance.mails[:] = [Mail(mail.recipients, b"Subject: x\n\nuid-other") for mail in instance.mails]
+
+    instance.before["booked"] = exchange
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == "mail-absent"
+
+
+def test_without_a_mail_server_it_is_said_that_nobody_is_told(
+    instance: FakeInstance, receiver: FakeReceiver, inside: FakeInside, means: Means, clock: FakeClock
+) -> None:
+    inside.sends_mail = False
+    report = run_smoke_test(instance, instance, receiver, replace(means, mailbox=None), clock=clock)
+    assert report.passed
+    assert step_of(report, "see that mails went out").outcome == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("connected", "written", "fault"),
+    [
+        (("google_calendar",), (), "calendar-not-written"),
+        (("google_calendar", "office365_calendar"), ("office365_calendar",), None),
+        ((), (), None),
+    ],
+)
+def test_a_booking_that_is_in_no_calendar(
+    instance: FakeInstance,
+    inside: FakeInside,
+    run: Run,
+    connected: tuple[str, ...],
+    written: tuple[str, ...],
+    fault: str | None,
+) -> None:
+    inside.connected, inside.written = connected, written
+    report = run()
+    assert (report.fault.name if report.fault else None) == fault
+    assert_nothing_left(instance)
+
+
+def test_what_a_foreign_instance_does_not_allow_is_skipped_and_said(
+    instance: FakeInstance, clock: FakeClock
+) -> None:
+    report = run_smoke_test(instance, instance, None, clock=clock)
+    assert report.passed
+    assert [step.name for step in report.steps if step.outcome == "skipped"] == [
+        "see that the app reaches itself",
+        "receive BOOKING_CREATED",
+        "see it in the host's calendars",
+        "see its mails",
+        "receive BOOKING_RESCHEDULED",
+        "receive BOOKING_CANCELLED",
+    ]
+    assert all(step.detail for step in report.steps if step.outcome == "skipped")
+    assert "create_webhook" not in instance.calls
+    assert_nothing_left(instance)
+
+
+@pytest.mark.parametrize("moment", ["booked", "find", "cancel", "list_bookings", "delete_webhook"])
+def test_two_at_once_do_not_disturb_each_other(
+    instance: FakeInstance, receiver: FakeReceiver, clock: FakeClock, moment: str
+) -> None:
+    """The second runs as a whole while the first is in the midst of its journey."""
+    other = FakeReceiver(port=40001)
+    instance.further_receivers.append(other)
+    second: list[SmokeReport] = []
+
+    def run_the_other(*_: Any) -> None:
+        del instance.before[moment]
+        second.append(run_smoke_test(instance, instance, other, clock=clock))
+
+    def arm() -> None:
+        del instance.before["event_type_created"]
+        instance.before[moment] = run_the_other
+
+    instance.before["event_type_created"] = arm
+    first = run_smoke_test(instance, instance, receiver, clock=clock)
+    assert [report.fault for report in (first, *second)] == [None, None]
+    assert_nothing_left(instance)
+
+
+def test_only_what_is_a_smoke_test_s_is_read_in_full(instance: FakeInstance, run: Run) -> None:
+    for number in range(1000, 2000):
+        instance.event_types[number] = event_type_of(number, EventTypeFields(title="x", slug=f"t-{number}"))
+    read: list[str] = []
+    instance.reads = read
+    assert run().passed
+    assert all(slug.startswith("calstack-smoke-") for slug in read)
 
 
 def test_the_receiver_dies(instance: FakeInstance, receiver: FakeReceiver, run: Run) -> None:
@@ -438,7 +678,9 @@ def test_rows_that_cannot_be_removed_are_said(
     def broken(_: list[str]) -> int:
         raise CalstackError("psql failed")
 
-    report = run_smoke_test(instance, instance, receiver, clock=clock, remove_cancelled_bookings=broken)
+    report = run_smoke_test(
+        instance, instance, receiver, Means(remove_cancelled_bookings=broken), clock=clock
+    )
     assert report.left_behind == ("cancelled bookings (psql failed)",)
     assert report.cancelled_bookings_left == 2
 
@@ -455,9 +697,9 @@ def test_a_fault_is_not_overwritten_by_one_of_clearing_away(instance: FakeInstan
 def test_nothing_is_looked_for_where_nothing_was_put_up(instance: FakeInstance, run: Run) -> None:
     instance.before["list_event_types"] = raising(no_answer(maybe_done=False))
     report = run()
-    assert [step.name for step in report.steps] == ["clear what earlier runs left", "clear away"]
+    assert [step.name for step in report.steps] == [*ALL_STEPS[:3], "clear away"]
     assert report.left_behind == ()
-    assert instance.calls == ["list_event_types"]
+    assert instance.calls == ["page", "list_event_types"]
 
 
 def test_a_later_run_clears_what_a_killed_one_left(instance: FakeInstance, run: Run) -> None:
@@ -478,7 +720,9 @@ def test_a_later_run_clears_what_a_killed_one_left(instance: FakeInstance, run: 
     instance.before.clear()
     report = run()
     assert report.passed
-    assert report.steps[0].detail == "1 event type(s), 1 schedule(s), 1 active booking(s)"
+    assert step_of(report, "clear what earlier runs left").detail == (
+        "1 event type(s), 1 schedule(s), 1 active booking(s)"
+    )
     assert_nothing_left(instance)
     assert instance.bookings == {}
 
