@@ -91,3 +91,16 @@ class Channel(Protocol):
         after: dt.datetime | None = None,
     ) -> tuple[Booking, ...]:
         """The user's bookings of these kinds: `upcoming`, `unconfirmed`, `past`, `cancelled`, `recurring`."""
+
+
+class HostChannel(Channel, Protocol):
+    """A channel whose user also looks after bookings; both channels are one."""
+
+    def get_booking(self, uid: str) -> Booking:
+        """One booking; raises `NotFound`."""
+
+    def confirm(self, booking: Booking) -> Booking:
+        """Accept a booking that waits for it; raises `InvalidInput` where it does not, or no longer."""
+
+    def decline(self, booking: Booking, reason: str = "") -> Booking:
+        """Refuse a booking that waits for a confirmation."""

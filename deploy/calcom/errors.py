@@ -89,6 +89,22 @@ class NotSignedIn(Refused):
     """There is no session, or the instance does not accept it."""
 
 
+class UnlicensedApi(NotSignedIn):
+    """This build of API v2 takes keys only with a licence (6.2.0 and older); the key was not looked at."""
+
+
+class KeyExpired(NotSignedIn):
+    """The API key was good once."""
+
+
+class KeyNotAccepted(NotSignedIn):
+    """API v2 does not know the key, or does not take it for one."""
+
+
+class NotOffered(CalcomError):
+    """This channel has no way to do it; `deploy.calcom.abilities` says so beforehand."""
+
+
 class NotAllowed(Refused):
     """The session is good, but may not do this."""
 

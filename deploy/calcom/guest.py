@@ -9,17 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from deploy.calcom.booking import BookingRequest, Look, book_once
 from deploy.calcom.errors import (
     AlreadyCancelled,
-    CalcomError,
     InvalidInput,
-    LostAnswer,
     NoAnswer,
     NotAllowed,
     NotFound,
@@ -33,33 +30,9 @@ from deploy.calcom.models import Booking, Location, Page, PublicEvent, Slot
 from deploy.calcom.trpc import Trpc, iso_milliseconds, read_shape
 from deploy.calcom.wire import bookings, event_types
 
+__all__ = ["BookingRequest", "Guest", "Look"]
+
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class BookingRequest:
-    """What a guest fills in; `start` is an aware time, `metadata` comes back in the webhooks (texts only).
-
-    `place` is what a guest says where the first location asks for it: a phone number, an address.
-    """
-
-    event: PublicEvent
-    start: dt.datetime
-    name: str
-    email: str
-    time_zone: str = "UTC"
-    language: str = "en"
-    place: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def end(self) -> dt.datetime:
-        """When the meeting is over."""
-        return self.start + dt.timedelta(minutes=self.event.length_minutes)
-
-
-Look = Callable[[BookingRequest], Booking | None]
-"""Finds a booking that may have been made, by a way that guests do not have (a host's list of bookings)."""
 
 
 class Guest:
@@ -163,35 +136,8 @@ class Guest:
         title = _TITLE.search(response.text)
         return Page(status=response.status_code, title=html.unescape(title[1]).strip() if title else None)
 
-    # --- booking, never blindly twice
-
     def _book_once(self, request: BookingRequest, body: dict[str, Any]) -> Booking:
-        try:
-            return self._post_booking(body)
-        except NoAnswer as error:
-            if not error.maybe_done:
-                raise
-            made = self._look(request) if self._look else None
-            if made is not None:
-                return made
-            self._refuse_unless_surely_not_made(request, error)
-        try:
-            return self._post_booking(body)
-        except NoAnswer as error:
-            raise _lost("no answer the second time either", request, error) from error
-        except SlotTaken as error:
-            # Taken since the look: by somebody else, or by our own first request that was still at work.
-            raise _lost("the slot was taken while we looked", request, error) from error
-
-    def _refuse_unless_surely_not_made(self, request: BookingRequest, lost: NoAnswer) -> None:
-        if request.event.seats_per_slot or request.event.requires_confirmation:
-            raise _lost("bookings of this event type leave their slot free", request, lost) from lost
-        try:
-            free = self.slots(request.event, request.start, request.end, "UTC")
-        except CalcomError as error:
-            raise _lost("the slots could not be read", request, error) from error
-        if Slot(start=request.start.astimezone(dt.UTC)) not in free:
-            raise _lost("the slot is no longer free, so it probably was", request, lost) from lost
+        return book_once(lambda: self._post_booking(body), request, slots=self.slots, look=self._look)
 
     def _post_booking(self, body: dict[str, Any]) -> Booking:
         where = "POST /api/book/event"
@@ -244,6 +190,9 @@ def _book_body(request: BookingRequest) -> dict[str, Any]:
             "value": _location_choice(request.event.locations[0]),
             "optionValue": request.place,
         }
+    responses.update(request.answers)
+    if request.guests:
+        responses["guests"] = list(request.guests)
     return {
         "start": iso_milliseconds(request.start),
         "end": iso_milliseconds(request.end),
@@ -285,15 +234,6 @@ def _trace_id(answer: dict[str, Any]) -> str | None:
     data = answer.get("data")
     trace = data.get("traceId") if isinstance(data, dict) else None
     return trace if isinstance(trace, str) else None
-
-
-def _lost(why: str, request: BookingRequest, error: CalcomError) -> LostAnswer:
-    return LostAnswer(
-        f"the booking of {iso_milliseconds(request.start)} was sent, but its answer was lost "
-        f"({error.what}); {why}",
-        where="POST /api/book/event",
-        fix=f"look for a booking by {request.email} in the host's calendar before booking again",
-    )
 
 
 def _json_object(response: httpx.Response, where: str) -> dict[str, Any]:

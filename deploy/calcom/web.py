@@ -16,6 +16,7 @@ The procedures are internal to Cal.com. What was recorded on 6.0.2 is the contra
 | eventTypesHeavy/update         | answers with the state before              | read back                 |
 |                                | no location means Cal Video                | creating needs locations  |
 | webhook/create                 | URL taken: 500 `Failed to create webhook`  | the list tells            |
+| bookings/confirm               | an unknown id is a 500 of the database     | `NotFound`                |
 | webhook/edit, webhook/delete   | those of an event type want its id         | it goes along             |
 """
 
@@ -27,12 +28,14 @@ from typing import Any
 
 import httpx
 
-from deploy.calcom.errors import AlreadyExists, InvalidInput, NotFound, Refused, ServerFailed
+from deploy.calcom.errors import AlreadyExists, InvalidInput, NoAnswer, NotFound, Refused, ServerFailed
 from deploy.calcom.http import RetryPolicy
 from deploy.calcom.models import (
     Booking,
     EventType,
     EventTypeFields,
+    OutOfOffice,
+    OutOfOfficeFields,
     ProfileFields,
     Schedule,
     ScheduleFields,
@@ -43,6 +46,7 @@ from deploy.calcom.models import (
 from deploy.calcom.trpc import Trpc, iso_milliseconds
 from deploy.calcom.wire import Deleted, bookings, event_types, schedules, users, webhooks
 
+_DAYS_AWAY_A_PAGE = 10
 _BOOKINGS_A_PAGE = 100
 """The most that `bookings/get` gives at once (FACTS §16)."""
 
@@ -63,7 +67,32 @@ class WebChannel:
 
     def update_profile(self, fields: ProfileFields) -> None:
         """See `Channel.update_profile`."""
-        self._trpc.mutate("me/updateProfile", users.profile_input(fields), dict[str, Any], idempotent=True)
+        data = users.profile_input(fields)
+        if data:
+            self._trpc.mutate("me/updateProfile", data, dict[str, Any], idempotent=True)
+        if fields.default_schedule_id is not None:
+            self.update_schedule(fields.default_schedule_id, ScheduleFields(is_default=True))
+
+    def list_out_of_office(self) -> tuple[OutOfOffice, ...]:
+        """The user's days away, past and future."""
+        found: list[OutOfOffice] = []
+        cursor: int | None = None
+        while True:
+            data = {"limit": _DAYS_AWAY_A_PAGE, **({} if cursor is None else {"cursor": cursor})}
+            page = self._trpc.query("ooo/outOfOfficeEntriesList", data, users.OutOfOfficeList)
+            found.extend(row.out_of_office() for row in page.rows)
+            cursor = page.next_cursor
+            if cursor is None or not page.rows:
+                return tuple(found)
+
+    def set_out_of_office(self, fields: OutOfOfficeFields, entry: OutOfOffice | None = None) -> None:
+        """Be away on these days, or move an entry to them; the slots of those days are not free then."""
+        self._trpc.mutate(
+            "ooo/outOfOfficeCreateOrUpdate",
+            users.out_of_office_input(fields, entry.id if entry else None),
+            Any,
+            idempotent=entry is not None,
+        )
 
     # --- schedules
 
@@ -269,6 +298,55 @@ class WebChannel:
             found.extend(answer.booking() for answer in page.bookings)
             if not page.bookings or len(found) >= page.total:
                 return tuple(found)
+
+    def get_booking(self, uid: str) -> Booking:
+        """See `HostChannel.get_booking`; attendees and metadata are not told."""
+        procedure = "bookings/find"
+        found = self._trpc.query(procedure, {"bookingUid": uid}, bookings.BookingFound).booking
+        if found is None:
+            raise NotFound(f"there is no booking {uid}", status=200, where=procedure)
+        return found.booking()
+
+    def confirm(self, booking: Booking) -> Booking:
+        """See `HostChannel.confirm`."""
+        return self._decide(booking, confirmed=True, reason="")
+
+    def decline(self, booking: Booking, reason: str = "") -> Booking:
+        """See `HostChannel.decline`."""
+        return self._decide(booking, confirmed=False, reason=reason)
+
+    def request_reschedule(self, uid: str, reason: str) -> None:
+        """Ask a guest for another time; the booking is cancelled by that (FACTS §16)."""
+        self._trpc.mutate(
+            "bookings/requestReschedule",
+            {"bookingUid": uid, "rescheduleReason": reason},
+            Any,
+            idempotent=False,
+        )
+
+    def _decide(self, booking: Booking, *, confirmed: bool, reason: str) -> Booking:
+        procedure = "bookings/confirm"
+        data = {"bookingId": booking.id, "confirmed": confirmed, "reason": reason}
+        try:
+            decided = self._trpc.mutate(procedure, data, bookings.Decided, idempotent=False)
+        except NoAnswer as error:
+            # Deciding twice is refused; so look whether it is decided.
+            held = self.get_booking(booking.uid) if error.maybe_done else booking
+            if held.status != ("accepted" if confirmed else "rejected"):
+                raise
+            return held
+        except ServerFailed as error:
+            if "No record was found" not in error.message:
+                raise
+            raise NotFound(
+                f"there is no booking {booking.id}",
+                status=error.status,
+                code=error.code,
+                message=error.message,
+                request_id=error.request_id,
+                where=procedure,
+            ) from error
+        return Booking.model_validate({**dict(booking), "status": decided.status.lower()})
 
 
 def _scope(event_type_id: int | None) -> dict[str, int]:

@@ -75,6 +75,7 @@ class BookingAnswer(Wire):
     attendees: tuple[AttendeeAnswer, ...] = ()
     metadata: dict[str, Any] | None = None
     rescheduled_from: str | None = Field(None, alias="fromReschedule")
+    location: str | None = None
 
     def booking(self) -> Booking:
         """The booking in calstack's words."""
@@ -97,6 +98,12 @@ class BookingFound(Wire):
     """`bookings/find`."""
 
     booking: BookingAnswer | None
+
+
+class Decided(Wire):
+    """`bookings/confirm`, which also declines."""
+
+    status: str
 
 
 class BookingList(Wire):
