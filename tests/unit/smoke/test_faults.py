@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from deploy.calcom.errors import CalcomError
 from deploy.calcom.guest import BookingRequest, Guest
@@ -55,30 +59,67 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault_of(open_client("https://cal.example.test")) == "name-unknown"
 
 
+StartServer = Callable[[str, int], tuple[int, Path]]
+
+
 @pytest.fixture
-def tls_server(tmp_path: Path) -> Iterator[int]:
-    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=cal.example.test"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+def tls_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts a server with a self-signed certificate for a name, ending some days from now; gives its PEM."""
+    servers = []
+
+    def start(name: str, days: int) -> tuple[int, Path]:
+        certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+        write_certificate(certificate, key, name, days)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return int(server.server_address[1]), certificate
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
-def test_a_certificate_that_nobody_vouches_for(tls_server: int) -> None:
-    assert (
-        fault_of(open_client("https://cal.example.test", connect_to=("127.0.0.1", tls_server)))
-        == "tls-not-trusted"
+def write_certificate(certificate: Path, key: Path, name: str, days: int) -> None:
+    secret = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(secret.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=30))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(secret, hashes.SHA256())
     )
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    key.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted", "fault"),
+    [
+        ("cal.example.test", 2, False, "tls-not-trusted"),
+        ("cal.example.test", -1, True, "tls-expired"),
+        ("other.example.test", 2, True, "tls-wrong-name"),
+    ],
+)
+def test_a_certificate_that_is_not_good(
+    tls_server: StartServer, name: str, days: int, trusted: bool, fault: str
+) -> None:
+    port, certificate = tls_server(name, days)
+    ca_file = certificate if trusted else None
+    client = open_client("https://cal.example.test", ca_file=ca_file, connect_to=("127.0.0.1", port))
+    assert fault_of(client) == fault
 
 
 @pytest.fixture
