@@ -63,14 +63,12 @@ def _handover(opened: Opened, result: DeployResult, timings: Sequence[tuple[str,
 
 def seed_lines(result: SeedResult) -> list[str]:
     """The plan, or what was done."""
-    if result.applied is None:
-        return result.plan.render().splitlines()
-    return [*result.changes, str(result.applied)]
+    return result.lines()
 
 
 def seed_json(result: SeedResult) -> dict[str, Any]:
     """What `seed --json` says of one host."""
-    return {"ok": True, "applied": result.applied is not None, **json.loads(result.plan.to_json())}
+    return result.document()
 
 
 def smoke_lines(report: SmokeReport) -> list[str]:
