@@ -1,8 +1,12 @@
-"""A new instance gets its first administrator and closes its doors behind it."""
+"""A new instance gets its first administrator and its first API key, and closes its doors behind them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from deploy.actions.api_key import api_verdict, ensure_api_key
 from deploy.actions.instance import AdminUser, Instance, quoted
+from deploy.actions.limits import apply_limits
 from deploy.calcom.errors import AlreadySetUp
 from deploy.calcom.setup import create_first_admin, wait_ready
 from deploy.errors import CalstackError
@@ -10,11 +14,13 @@ from deploy.errors import CalstackError
 _READY_SECONDS = 600
 
 
-def bootstrap(instance: Instance) -> list[str]:
-    """Make sure of the first administrator, of its finished onboarding and of the sign-up switch.
+def bootstrap(instance: Instance, note: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Make sure of the first administrator, of its finished onboarding, of the sign-up switch and, where
+    there is an API, of a key that it takes.
 
-    Returns what it changed, nothing on every later run. Raises `CalstackError` when the instance belongs to
-    somebody else.
+    Returns what it changed, nothing on every later run; `note` gets what a person should know although
+    nothing has failed. Raises `CalstackError` when the instance belongs to somebody else, or its API does not
+    answer.
     """
     changed = []
     admin = instance.admin_user()
@@ -26,7 +32,22 @@ def bootstrap(instance: Instance) -> list[str]:
         changed.append("onboarding finished")
     if _switch_sign_up(instance):
         changed.append(f"sign-up {instance.settings.app.sign_up}")
+    if instance.settings.has_api:
+        changed += _open_the_api(instance, admin, note)
     return changed
+
+
+def _open_the_api(instance: Instance, admin: AdminUser, note: Callable[[str], None]) -> list[str]:
+    changed = ["API key calstack made"] if ensure_api_key(instance, admin) else []
+    limits = apply_limits(instance)
+    for missing in limits.missing:
+        note(f"rate_limits.api.keys names {missing!r}, and no API key has that note")
+    if api_verdict(instance) == "wants a licence":
+        note(
+            "this build of API v2 takes no key without a licence of Cal.com (CALCOM_LICENSE_KEY); "
+            "calstack works over the web app instead"
+        )
+    return changed + limits.changed
 
 
 def _create_admin(instance: Instance) -> None:

@@ -34,6 +34,8 @@ class DeployResult:
     smoke: SmokeReport | None = None
     failure: str | None = None
     """Why it stopped, and what to do."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know although nothing has failed."""
 
     @property
     def ok(self) -> bool:
@@ -47,6 +49,7 @@ class DeployResult:
             "url": self.url,
             "ok": self.ok,
             "changed": self.changed,
+            "notes": self.notes,
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
             "smoke_test": None if self.smoke is None else ("passed" if self.smoke.passed else "failed"),
             "failure": self.failure or (None if self.ok else self._smoke_failure),
@@ -87,7 +90,7 @@ def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
     instance = opened.instance(result.host)
     try:
         with _stage(result, "bootstrap", report):
-            result.changed += bootstrap(instance)
+            result.changed += bootstrap(instance, result.notes.append)
         with _stage(result, "jobs", report):
             result.changed += catch_up_jobs(instance)
         with _stage(result, "seed", report):

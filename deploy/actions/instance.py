@@ -81,6 +81,11 @@ class Instance:
         )
 
     @property
+    def api_key(self) -> str:
+        """calstack's own API key, as callers send it: the prefix is always `cal_` (FACTS §3)."""
+        return f"cal_{self.secrets.api_key}"
+
+    @property
     def authority_file(self) -> Path | None:
         """Certificate of the private authority that signed for this instance, if one did."""
         return self.inventory.authority_file if self.settings.tls.mode == "internal" else None

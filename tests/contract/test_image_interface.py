@@ -73,7 +73,7 @@ def start(client: docker.DockerClient, volume: str) -> Iterator[Start]:
 
     def run(image: str, *command: str, **options: Any) -> Container:
         where = {} if "network" in options else {"network_mode": "none"}
-        container = client.containers.run(image, list(command), detach=True, **where, **options)
+        container: Container = client.containers.run(image, list(command), detach=True, **where, **options)
         started.append(container)
         return container
 
@@ -357,7 +357,7 @@ CACHE_TMPFS = {"/data": "uid=999,gid=999,mode=0700,size=16m"}
 
 
 def pong(container: Container) -> bool:
-    return container.exec_run(["redis-cli", "-h", "127.0.0.1", "ping"]).output.strip() == b"PONG"
+    return inside.run(container, "redis-cli", "-h", "127.0.0.1", "ping").text.strip() == "PONG"
 
 
 def test_redis_describes_itself_as_the_official_image_does(client: docker.DockerClient, redis: str) -> None:
