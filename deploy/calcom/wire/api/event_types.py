@@ -357,8 +357,10 @@ def event_type_input(fields: EventTypeFields) -> dict[str, Any]:
         value = getattr(fields, name)
         if name in EVENT_TYPE_NAMES:
             data[EVENT_TYPE_NAMES[name]] = value
-        elif name not in _POLICY:
+        elif name not in (*_POLICY, "booking_fields"):
             data.update(_COMPOSED[name](value))
+    if "booking_fields" in fields.model_fields_set:
+        data["bookingFields"] = _questions_input(fields)
     if fields.model_fields_set.intersection(_POLICY):
         data["confirmationPolicy"] = _policy_input(fields)
     return data
@@ -426,6 +428,16 @@ def _with_defaults(slug: str, data: dict[str, Any]) -> dict[str, Any]:
         data.setdefault("required", True)
         data.setdefault("hidden", True)
     return data
+
+
+def _questions_input(fields: EventTypeFields) -> list[dict[str, Any]]:
+    questions = [question_input(item) for item in fields.booking_fields or ()]
+    if fields.disable_guests is None:
+        return questions
+    # The question and the switch must say the same, whichever of them a version looks at.
+    guests = next((item for item in questions if item.get("slug") == "guests"), {"slug": "guests"})
+    others = [item for item in questions if item is not guests]
+    return [*others, {**guests, "hidden": fields.disable_guests}]
 
 
 def _policy_input(fields: EventTypeFields) -> dict[str, Any]:
@@ -505,7 +517,6 @@ def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any] | None
 _COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
     {
         "locations": lambda value: {"locations": [location_input(item) for item in value or ()]},
-        "booking_fields": lambda value: {"bookingFields": [question_input(item) for item in value or ()]},
         "booking_limits": lambda value: {"bookingLimitsCount": _limits_input(value)},
         "duration_limits": lambda value: {"bookingLimitsDuration": _limits_input(value)},
         "active_bookings_limit": lambda value: {"bookerActiveBookingsLimit": _active_input(value)},
