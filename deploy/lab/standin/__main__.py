@@ -1,6 +1,7 @@
 """Start the stand-in, or run one of its two one-shot steps.
 
-`python -m deploy.lab.standin [serve | migrate | seed-app-store]`; in the image the package is `standin`.
+`python -m deploy.lab.standin [serve | serve-api | migrate | seed-app-store]`; in the image the package is
+`standin`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import sys
 
 import psycopg
 import uvicorn
+from starlette.applications import Starlette
 
+from .api.application import application as api_application
+from .api.settings import ApiSettings
 from .app_store import seed_app_store
 from .instance import Instance
 from .migrate import MigrationError, migrate
@@ -52,10 +56,21 @@ def run_seed() -> int:
 def run_serve() -> int:
     """Answer requests until SIGTERM."""
     settings = Settings.from_environment()
+    return listen(application(Instance.of(settings)), settings.host, settings.port)
+
+
+def run_serve_api() -> int:
+    """Answer requests to API v2 until SIGTERM."""
+    settings = ApiSettings.from_environment()
+    return listen(api_application(settings), settings.shared.host, settings.port)
+
+
+def listen(app: Starlette, host: str, port: int) -> int:
+    """Serve an application until SIGTERM."""
     uvicorn.run(
-        application(Instance.of(settings)),
-        host=settings.host,
-        port=settings.port,
+        app,
+        host=host,
+        port=port,
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -65,15 +80,23 @@ def run_serve() -> int:
     return 0
 
 
+COMMANDS = {
+    "serve": run_serve,
+    "serve-api": run_serve_api,
+    "migrate": run_migrate,
+    "seed-app-store": run_seed,
+}
+
+
 def main() -> int:
     """Run one command; problems of the environment are told in one line."""
-    parser = argparse.ArgumentParser(prog="standin", description="A small substitute for Cal.com's web app.")
-    parser.add_argument("command", nargs="?", default="serve", choices=["serve", "migrate", "seed-app-store"])
+    parser = argparse.ArgumentParser(prog="standin", description="A small substitute for Cal.com.")
+    parser.add_argument("command", nargs="?", default="serve", choices=list(COMMANDS))
     command = parser.parse_args().command
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
-        return {"serve": run_serve, "migrate": run_migrate, "seed-app-store": run_seed}[command]()
+        return COMMANDS[command]()
     except (SettingsError, MigrationError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

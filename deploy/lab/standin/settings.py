@@ -37,6 +37,7 @@ class Settings:
     nextauth_secret: str
     nextauth_url: str
     public_url: str
+    booker_url: str
     encryption_key: str
     cron_api_key: str | None
     cron_secret: str | None
@@ -76,6 +77,7 @@ class Settings:
             nextauth_secret=env["NEXTAUTH_SECRET"],
             nextauth_url=env.get("NEXTAUTH_URL") or f"{public_url}/api/auth",
             public_url=public_url,
+            booker_url=env.get("NEXT_PUBLIC_WEBSITE_URL") or public_url,
             encryption_key=env.get("CALENDSO_ENCRYPTION_KEY", ""),
             cron_api_key=env.get("CRON_API_KEY"),
             cron_secret=env.get("CRON_SECRET"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 # Strings that a server makes up, by their form.
@@ -26,18 +27,20 @@ INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 # Instants that say when something happened to a row or to a session; all others follow from requests.
 HAPPENED = {
     "createdAt", "updatedAt", "createdDate", "emailVerified", "expires", "lastActiveAt", "lastUsedAt",
+    "timestamp", "reservationUntil",
 }  # fmt: skip
 
 # What a numeric id is of, by the name under which it stands.
 IDS = {
     "userId": "user", "eventTypeId": "event type", "scheduleId": "schedule", "defaultScheduleId": "schedule",
     "prevDefaultId": "schedule", "currentDefaultId": "schedule", "schedule": "schedule",
-    "bookingId": "booking", "rescheduleId": "booking",
+    "bookingId": "booking", "rescheduleId": "booking", "ownerId": "user",
 }  # fmt: skip
 IDS_BY_PARENT = {
     "user": "user", "users": "user", "owner": "user", "organizer": "user", "profile": "profile",
     "profiles": "profile", "attendees": "attendee", "eventType": "event type", "bookings": "booking",
-    "availability": "availability", "fromUser": "user", "payload": "booking",
+    "availability": "availability", "fromUser": "user", "payload": "booking", "hosts": "user",
+    "eventTypes": "event type",
 }  # fmt: skip
 IDS_BY_PATH = (
     ("/api/trpc/availability/", "schedule"),
@@ -48,7 +51,24 @@ IDS_BY_PATH = (
     ("/api/trpc/admin/", "user"),
     ("/api/auth/session", "user"),
     ("/api/book/event", "booking"),
+    ("/v2/schedules", "schedule"),
+    ("/v2/event-types", "event type"),
+    ("/v2/bookings", "booking"),
+    ("/v2/me", "user"),
+    ("/api/v2/me", "user"),
 )
+
+# Ids inside texts: in paths, in queries, and in what a refusal says.
+IDS_IN_TEXT = (
+    (
+        re.compile(r"((?:/event-types/|eventTypeId=|[Ee]vent [Tt]ype (?:with (?:id|ID)[ =]|\()))(\d+)"),
+        "event type",
+    ),
+    (re.compile(r"((?:/schedules/|[Ss]chedule with ID=))(\d+)"), "schedule"),
+)
+
+# Lists of whole rows that no request put in order: the web app's lists, and webhooks, whose order is random.
+UNORDERED = re.compile(r"(^/api/trpc/.*/list$)|(^/v2/(event-types/\d+/)?webhooks$)")
 
 
 @dataclass
@@ -72,7 +92,12 @@ class Names:
         for (kind, recorded), own in self.own.items():
             if isinstance(recorded, str) and kind != "hash":
                 text = text.replace(recorded, own)
+        for pattern, kind in IDS_IN_TEXT:
+            text = pattern.sub(partial(self._with_own_number, kind), text)
         return text
+
+    def _with_own_number(self, kind: str, found: re.Match[str]) -> str:
+        return f"{found[1]}{self.own_number(kind, int(found[2]))}"
 
     def own_number(self, kind: str, recorded: int) -> int:
         """The stand-in's id for a recorded one; itself where none was seen."""
@@ -143,7 +168,7 @@ class Comparison:
 
     def _lists(self, recorded: list[Any], own: list[Any], keys: tuple[str, ...]) -> None:
         """In order; a list of whole rows that no request put in order, in whatever order."""
-        if keys[-1:] != ("json",) or not self.path.endswith("/list") or len(recorded) < 2:
+        if keys[-1:] not in (("json",), ("data",)) or not UNORDERED.match(self.path) or len(recorded) < 2:
             for index, (before, now) in enumerate(zip(recorded, own, strict=True)):
                 self.values(before, now, (*keys, str(index)))
             return

@@ -6,24 +6,31 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import httpx
 
+from .keys import Keys
 from .likeness import IDS, Comparison, Names, id_kind
 from .recordings import Delivery, Recording, Step
 from .servers import Sent, Sink, StandIn
 
 RECORDED_ORIGIN = "http://localhost:3000"
 RECORDED_SINK = "127.0.0.1:9099"
+LATER = re.compile(r"^(\d+) s later")
 TIME_OF_DAY = re.compile(r"^\d\d:\d\d:\d\d$")
 TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 
 # Headers that must be equal, absence included.
 COMPARED_HEADERS = ("location", "cache-control", "x-frame-options", "access-control-allow-origin")
+# Where requests are counted, what is left and when it is reset is compared too, with this much slack.
+COUNTED = "api/rate_limits"
+SLACK_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,20 @@ class Outcome:
 class Player:
     """Plays the files of one kind in order; what was learnt of ids and cookies goes from one to the next."""
 
-    def __init__(self, running: StandIn, sink: Sink, start: datetime, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        running: StandIn,
+        sink: Sink,
+        start: datetime,
+        outcome: Outcome,
+        api_url: str | None = None,
+        keys: Keys | None = None,
+    ) -> None:
         self._running = running
+        self._api = httpx.Client(base_url=api_url, timeout=60, trust_env=False) if api_url else None
+        self._keys = keys
+        self._recorded_headers: set[str] = set()
+        self._last_unwaited = 0.0
         self._sink = sink
         self._start = start
         self._outcome = outcome
@@ -72,22 +91,83 @@ class Player:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+        if self._api:
+            self._api.close()
 
     def play(self, recording: Recording) -> None:
         """Play one file. The guest's cookies are the file's own; the session is the sign-in before."""
         self._cookies = {name: value for name, value in self._cookies.items() if is_session(name)}
         excepted = self._outcome.excepted.setdefault(recording.name, Counter())
+        over_api = [step for step in recording.steps if is_api(recording, step)]
+        # The recorder kept some headers of an answer: one that it kept nowhere says nothing by its absence.
+        self._recorded_headers = {name for step in over_api for name in step.response["headers"]}
         for step in recording.steps:
             self._outcome.played.add((recording.name, step.number))
             if step.note and TIME_OF_DAY.match(step.note):
                 moment = datetime.strptime(step.note, "%H:%M:%S").time()
                 self._running.set_clock(datetime.combine(self._start.date(), moment, self._start.tzinfo))
-            for what in self._step(step, excepted):
+            self._wait(step)
+            played = self._api_step if is_api(recording, step) else self._step
+            for what in played(step, excepted, recording.name):
                 self._outcome.differences.append(Difference(recording.name, step.number, what))
             new = len(self._sink.received) - len(self._sent_by)
             self._sent_by += [(recording.name, step.number)] * new
 
-    def _step(self, step: Step, excepted: Counter[str]) -> list[str]:
+    def _wait(self, step: Step) -> None:
+        """Wait as long as the recorder did after the last step before which it did not wait."""
+        later = LATER.match(step.note or "")
+        if later is None:
+            self._last_unwaited = time.monotonic()
+            return
+        time.sleep(max(0.0, self._last_unwaited + int(later[1]) - time.monotonic()))
+
+    def _api_step(self, step: Step, excepted: Counter[str], file: str) -> list[str]:
+        request, recorded = step.request, step.response
+        if self._api is None or self._keys is None:
+            raise LookupError("an API to play against")
+        headers = dict(request["headers"] or {})
+        authorization = self._keys.authorization(request["auth"])
+        if authorization:
+            headers["authorization"] = authorization
+        try:
+            answer = self._api.send(self._api_request(request, headers))
+        except httpx.TransportError as error:
+            return [f"no answer: {error!r}"]
+        comparison = Comparison(self._names, request["path"], excepted)
+        if answer.status_code != recorded["status"]:
+            comparison.differences.append(f"status: {recorded['status']} expected, got {answer.status_code}")
+        names = [name for name in COMPARED_HEADERS if name in self._recorded_headers]
+        self._compare_headers(recorded["headers"], answer, comparison, names)
+        if file == COUNTED:
+            compare_counts(recorded["headers"], answer, comparison)
+        self._compare_body(recorded["body"], answer, comparison)
+        return comparison.differences
+
+    def _api_request(self, request: dict[str, Any], headers: dict[str, str]) -> httpx.Request:
+        if self._api is None:
+            raise LookupError("an API to play against")
+        body, content = request["body"], None
+        if isinstance(body, dict | list):
+            self._asked |= set(re.findall(rf"{RECORDED_SINK}(/[\w/-]+)", json.dumps(body)))
+            content = json.dumps(self._own_value(body, request["path"], ()))
+        elif isinstance(body, str):
+            content = body
+        if content is not None:
+            headers.setdefault("content-type", "application/json")
+            content = content.replace(RECORDED_SINK, f"127.0.0.1:{self._sink.port}")
+        params = {
+            name: self._own_value(value, request["path"], (name,))
+            for name, value in (request["params"] or {}).items()
+        }
+        return self._api.build_request(
+            request["method"],
+            self._names.own_text(request["path"]),
+            headers=headers,
+            params=params or None,
+            content=content,
+        )
+
+    def _step(self, step: Step, excepted: Counter[str], _file: str) -> list[str]:
         request, recorded = step.request, step.response
         path = self._names.own_text(request["path"])
         try:
@@ -98,7 +178,7 @@ class Player:
         comparison = Comparison(self._names, request["path"], excepted)
         if answer.status_code != recorded["status"]:
             comparison.differences.append(f"status: {recorded['status']} expected, got {answer.status_code}")
-        self._compare_headers(recorded["headers"], answer, comparison)
+        self._compare_headers(recorded["headers"], answer, comparison, COMPARED_HEADERS)
         self._compare_body(recorded["body"], answer, comparison)
         return comparison.differences
 
@@ -170,13 +250,17 @@ class Player:
                 self._token = content["csrfToken"]
 
     def _compare_headers(
-        self, recorded: dict[str, Any], answer: httpx.Response, comparison: Comparison
+        self,
+        recorded: dict[str, Any],
+        answer: httpx.Response,
+        comparison: Comparison,
+        always: Sequence[str],
     ) -> None:
         before = media_type(recorded.get("content-type"))
         now = media_type(answer.headers.get("content-type"))
         if before != now:
             comparison.differences.append(f"content-type: {before!r} expected, got {now!r}")
-        names = (*COMPARED_HEADERS, *(name for name in recorded if name.startswith("x-ratelimit-limit-")))
+        names = (*always, *(name for name in recorded if name.startswith("x-ratelimit-limit-")))
         for name in names:
             expected, got = recorded.get(name), answer.headers.get(name)
             if got is not None:
@@ -192,6 +276,9 @@ class Player:
         comparison.excepted["value of a cookie"] += len(wanted)
 
     def _compare_body(self, recorded: Any, answer: httpx.Response, comparison: Comparison) -> None:
+        if isinstance(recorded, str) and TITLE.search(recorded):
+            # A page that was kept as text, up to some length.
+            recorded = {"html_chars": 0, "title": unescaped(TITLE.findall(recorded)[0])}
         if isinstance(recorded, dict) and recorded.keys() == {"html_chars", "title"}:
             comparison.excepted["content of a page or script"] += 1
             found = TITLE.search(answer.text)
@@ -214,36 +301,37 @@ class Player:
     def compare_deliveries(self, recorded: tuple[Delivery, ...], complete: bool) -> None:
         """Compare what the sink received with what the real server sent; each belongs to a step.
 
-        A delivery is known by its subscriber, its trigger, and its turn among those. What is missing is told
-        only where every file was played (`complete`).
+        Not every delivery was published, so a delivery is looked for among those to the same subscriber with
+        the same trigger: the first that is alike, else the first. What is missing is told only where every
+        file was played (`complete`).
         """
         excepted = self._outcome.excepted.setdefault("webhook_deliveries", Counter())
-        wanted = [each for each in recorded if each.subscriber in self._asked]
-        turns: Counter[tuple[str, str]] = Counter()
-        received: dict[tuple[str, str, int], tuple[Sent, tuple[str, int]]] = {}
-        for sent, source in zip(self._sink.received, self._sent_by, strict=False):
-            key = (sent.subscriber, trigger_of(sent.body))
-            received[*key, turns[key]] = (sent, source)
-            turns[key] += 1
-        turns.clear()
+        left = list(zip(self._sink.received, self._sent_by, strict=False))
         for index, delivery in enumerate(recorded):
-            if delivery not in wanted:
+            if delivery.subscriber not in self._asked:
                 continue
             key = (delivery.subscriber, trigger_of(delivery.body))
-            found = received.get((*key, turns[key]))
-            turns[key] += 1
-            if found is None:
+            candidates = [each for each in left if (each[0].subscriber, trigger_of(each[0].body)) == key]
+            if not candidates:
                 if complete:
                     what = f"{key[1]} to {key[0]} was not sent"
                     self._outcome.differences.append(Difference("webhook_deliveries", index, what))
                 continue
+            found = next((each for each in candidates if self._is_alike(delivery, each[0])), candidates[0])
+            left.remove(found)
             sent, (file, number) = found
-            for what in self._delivery_differences(delivery, sent, excepted):
+            for what in self._delivery_differences(delivery, sent, excepted, self._names):
                 told = f"webhook {key[1]} to {key[0]}: {what}"
                 self._outcome.differences.append(Difference(file, number, told))
 
-    def _delivery_differences(self, recorded: Delivery, sent: Sent, excepted: Counter[str]) -> list[str]:
-        comparison = Comparison(self._names, "/webhook/", excepted)
+    def _is_alike(self, recorded: Delivery, sent: Sent) -> bool:
+        names = Names(dict(self._names.own), dict(self._names.recorded))
+        return not self._delivery_differences(recorded, sent, Counter(), names)
+
+    def _delivery_differences(
+        self, recorded: Delivery, sent: Sent, excepted: Counter[str], names: Names
+    ) -> list[str]:
+        comparison = Comparison(names, "/webhook/", excepted)
         headers = {name.lower(): value for name, value in sent.headers.items()}
         for name, value in recorded.headers.items():
             if name.lower() == "x-cal-signature-256":
@@ -260,6 +348,23 @@ class Player:
                 )
         comparison.values(without_moments(json.loads(recorded.body)), without_moments(json.loads(sent.body)))
         return comparison.differences
+
+
+def is_api(recording: Recording, step: Step) -> bool:
+    """Whether a step goes to API v2 rather than to the web app."""
+    return recording.name.startswith("api/") or step.request.get("channel") == "api"
+
+
+def compare_counts(recorded: dict[str, Any], answer: httpx.Response, comparison: Comparison) -> None:
+    """Compare what is left of a limit, and, with a second's slack, when it is reset."""
+    for name, value in recorded.items():
+        got = answer.headers.get(name)
+        if name.startswith("x-ratelimit-remaining-") and got != value:
+            comparison.differences.append(f"{name}: {value!r} expected, got {got!r}")
+        if name.startswith("x-ratelimit-reset-") and (
+            got is None or abs(int(got) - int(value)) > SLACK_SECONDS
+        ):
+            comparison.differences.append(f"{name}: {value!r} expected, got {got!r}")
 
 
 def without_moments(body: Any) -> Any:

@@ -6,11 +6,22 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 # The kinds that can be replayed, with the order of their files.
-ORDER = {"web": ("site", "session", "booking", "cleanup", "meeting")}
+ORDER = {
+    "web": ("site", "session", "booking", "cleanup", "meeting"),
+    "api": ("health", "auth", "schedules", "event_types", "webhooks", "slots", "bookings", "rate_limits"),
+    "both": ("fields", "manage"),
+}
+# When each kind was recorded (the recordings' README).
+STARTS = {
+    "web": datetime(2026, 11, 23, 23, 19, 10, tzinfo=UTC),
+    "api": datetime(2026, 11, 23, 9, 6, 52, tzinfo=UTC),
+    "both": datetime(2026, 11, 24, 6, 36, tzinfo=UTC),
+}
 DELIVERIES = "webhook_deliveries.json"
 
 
@@ -44,6 +55,7 @@ class Delivery:
     secret: str | None
     headers: dict[str, str]
     body: bytes
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -73,10 +85,13 @@ def read(folders: Sequence[Path]) -> Recordings:
                     entry["step"], entry.get("note"), entry["request"], entry["response"]
                 )
         if (folder / DELIVERIES).is_file():
+            kind = next(iter(ORDER))
             for entry in loaded(folder / DELIVERIES):
                 body = base64.b64decode(entry["body_base64"])
+                # What says nothing of its time, such as a template's body, was sent after the one before it.
+                kind = kind_at(body) or kind
                 key = entry["subscriber"].encode() + b"\0" + body
-                deliveries[key] = Delivery(entry["subscriber"], entry["secret"], entry["headers"], body)
+                deliveries[key] = Delivery(entry["subscriber"], entry["secret"], entry["headers"], body, kind)
     replayable = {}
     for kind, order in ORDER.items():
         names = [f"{kind}/{name}" for name in order if f"{kind}/{name}" in steps]
@@ -86,6 +101,16 @@ def read(folders: Sequence[Path]) -> Recordings:
             )
     taken = {recording.name for recordings in replayable.values() for recording in recordings}
     return Recordings(replayable, tuple(sorted(set(steps) - taken)), tuple(deliveries.values()))
+
+
+def kind_at(body: bytes) -> str | None:
+    """The kind that was being recorded when a delivery says that it was made, or None."""
+    try:
+        content = json.loads(body)
+        moment = datetime.fromisoformat(content["createdAt"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return min(STARTS, key=lambda kind: abs(STARTS[kind] - moment))
 
 
 def loaded(file: Path) -> list[dict[str, Any]]:

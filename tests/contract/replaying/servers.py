@@ -142,6 +142,71 @@ class StandIn:
 
 
 @contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """The lab's Redis in a container of its own; yields its URL and removes it afterwards."""
+    from deploy.lab import engine, images
+
+    image = images.ensure_service_image(engine.ensure_engine(lambda _line: None), images.REDIS)
+    name = f"calstack-replay-{secrets.token_hex(4)}"
+    docker("run", "--detach", "--name", name, "--publish", "127.0.0.1::6379", image,
+           "redis-server", "--protected-mode", "no", "--save", "")  # fmt: skip
+    try:
+        port = int(docker("port", name, "6379/tcp").split(":")[-1])
+        wait_until_it_listens(port)
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Wait for a Redis that says PONG. Raises ServerError."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as probe:
+            probe.sendall(b"PING\r\n")
+            if probe.recv(16).startswith(b"+PONG"):
+                return
+        time.sleep(0.2)
+    raise ServerError("Redis did not start")
+
+
+@contextlib.contextmanager
+def api(
+    database_url: str, redis_url: str, folder: Path, settings: dict[str, str], clock: Path
+) -> Iterator[str]:
+    """Start the API of a stand-in on a migrated database; yields its URL, stopped afterwards."""
+    port = free_port()
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(REPOSITORY),
+        **dict.fromkeys(("DATABASE_URL", "DATABASE_READ_URL", "DATABASE_WRITE_URL"), database_url),
+        # In production the queue's client would speak TLS to a bare URL (FACTS §13).
+        "REDIS_URL": f"{redis_url}/0?connectionName=replay",
+        "NODE_ENV": "production",
+        "API_PORT": str(port),
+        "STANDIN_BIND": "127.0.0.1",
+        "STANDIN_CLOCK_FILE": str(clock),
+        "JWT_SECRET": "a-secret-for-this-replay-alone",
+        "STRIPE_API_KEY": "none",
+        "STRIPE_WEBHOOK_SECRET": "none",
+        **settings,
+    }
+    log = folder / "api.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.lab.standin", "serve-api"],
+            env=environment, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_it_answers(url, process, log, "/docs")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@contextlib.contextmanager
 def stand_in(
     database_url: str, folder: Path, settings: dict[str, str], instant: datetime
 ) -> Iterator[StandIn]:
@@ -159,7 +224,7 @@ def stand_in(
         **settings,
     }
     program = [sys.executable, "-m", "deploy.lab.standin"]
-    subprocess.run([*program, "migrate"], env=environment, check=True, capture_output=True, timeout=120)
+    migrate(database_url, settings)
     log = folder / "stand-in.log"
     with log.open("wb") as output:
         process = subprocess.Popen(program, env=environment, stdout=output, stderr=output)
@@ -171,12 +236,26 @@ def stand_in(
         process.wait(timeout=30)
 
 
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def migrate(database_url: str, settings: dict[str, str]) -> None:
+    """Bring an empty database to the tables of the version that the settings name."""
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(REPOSITORY),
+        "DATABASE_URL": database_url,
+        **settings,
+    }
+    program = [sys.executable, "-m", "deploy.lab.standin", "migrate"]
+    subprocess.run(program, env=environment, check=True, capture_output=True, timeout=120)
+
+
+def wait_until_it_answers(
+    url: str, process: subprocess.Popen[bytes], log: Path, path: str = "/api/version"
+) -> None:
     """Wait for the first answer. Raises ServerError with the log where the process ends instead."""
     end = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"{url}/api/version", trust_env=False)
+            httpx.get(f"{url}{path}", trust_env=False)
             return
         time.sleep(0.1)
     raise ServerError(f"the stand-in did not start:\n{log.read_text()}")

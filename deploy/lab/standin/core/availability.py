@@ -58,7 +58,7 @@ def free_starts(
         hours = schedules.WorkingHours(event_type["timeZone"], hours.weekly, hours.overrides)
     busy = [
         *booked(connection, event_type, host["id"], window, reschedule_uid),
-        *reserved(connection, event_type, host["id"], now, guest_uid),
+        *reserved(connection, host["id"], now, guest_uid),
         *over_limit(connection, event_type, window, hours.time_zone, reschedule_uid),
     ]
     zone = event_type["lockedTimeZone"] or time_zone
@@ -91,14 +91,13 @@ def booked(
 
 
 def reserved(
-    connection: Connection, event_type: Row, host_id: int, now: datetime, guest_uid: str | None
+    connection: Connection, host_id: int, now: datetime, guest_uid: str | None
 ) -> Iterator[Interval]:
-    """What other guests hold while they fill in their forms."""
+    """What other guests hold of this host while they fill in their forms, for whatever event type."""
     for slot in rows(
         connection,
-        'SELECT * FROM "SelectedSlots" WHERE "userId" = %s AND "eventTypeId" = %s AND "releaseAt" > %s'
-        " AND uid IS DISTINCT FROM %s",
-        (host_id, event_type["id"], now, guest_uid),
+        'SELECT * FROM "SelectedSlots" WHERE "userId" = %s AND "releaseAt" > %s AND uid IS DISTINCT FROM %s',
+        (host_id, now, guest_uid),
     ):
         yield Interval(slot["slotUtcStartDate"], slot["slotUtcEndDate"])
 

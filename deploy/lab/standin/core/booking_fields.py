@@ -67,8 +67,13 @@ def system_fields() -> list[Field]:
 
 
 def fields_of(event_type: Row) -> list[Field]:
-    """The fields of an event type: its own if it stores any, else the system's."""
-    return event_type["bookingFields"] or system_fields()
+    """The fields of an event type: its own with the system's that they lack, else the system's."""
+    own: list[Field] | None = event_type["bookingFields"]
+    if not own:
+        return system_fields()
+    known = {field["name"] for field in own}
+    # The one that API v2 does not store comes first (recorded in its webhooks).
+    return [*(field for field in system_fields() if field["name"] not in known), *own]
 
 
 def is_system(field: Field) -> bool:

@@ -19,7 +19,7 @@ from .titles import booking_title
 
 NO_HOST_FREE = "no_available_users_found_error"
 OUT_OF_BOUNDS = "booking_time_out_of_bounds_error"
-VIDEO_WITHOUT_KEYS = "integrations:daily"
+VIDEO_WITHOUT_KEYS = payloads.VIDEO
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Request:
     reschedule_uid: str | None = None
     rescheduled_by: str | None = None
     creation_source: str = "webapp"
+    recurring_event_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def book(instance: Instance, event_type_id: int, request: Request) -> Made:
         if made.booked.booking["status"] == "accepted":
             meetings.plan(connection, made.booked, sent_on(made, request), now)
         update(connection, "users", {"id": host["id"]}, {"lastActiveAt": now})
-        trigger, payload = event_of(made, request, instance.settings.public_url)
+        trigger, payload = event_of(made, request, instance.settings.booker_url)
         told = webhooks.subscribers(connection, trigger, host["id"], event_type["id"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
     instance.sender.tell(told, trigger, instance.now, payload)
@@ -196,6 +197,9 @@ def store(
                     "iCalUID": former["iCalUID"] if former else f"{uid}@{app_name}",
                     "iCalSequence": former["iCalSequence"] + 1 if former else 0,
                     "fromReschedule": former["uid"] if former else None,
+                    "recurringEventId": (
+                        former["recurringEventId"] if former else request.recurring_event_id
+                    ),
                     "creationSource": request.creation_source,
                 },
             )
@@ -313,7 +317,7 @@ def cancel(
         )
         meetings.forget(connection, booking["id"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
-    payload = payloads.cancelled(booked, instance.settings.public_url, reason, cancelled_by)
+    payload = payloads.cancelled(booked, instance.settings.booker_url, reason, cancelled_by)
     instance.sender.tell(told, "BOOKING_CANCELLED", instance.now, payload)
     if mail_is_on:
         mail_all(instance, booked, "BOOKING_CANCELLED")
@@ -350,7 +354,7 @@ def decide(instance: Instance, user_id: int, booking_id: int, confirmed: bool, r
         told = webhooks.subscribers(connection, trigger, booking["userId"], booking["eventTypeId"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
     instance.sender.tell(
-        told, trigger, instance.now, payloads.decided(booked, instance.settings.public_url, reason)
+        told, trigger, instance.now, payloads.decided(booked, instance.settings.booker_url, reason)
     )
     if mail_is_on:
         mail_all(instance, booked, trigger)

@@ -9,7 +9,6 @@ from psycopg.types.json import Jsonb
 
 from ..database import Connection, Row, UniqueViolation, insert, one, rows, update
 from . import people
-from .identifiers import slugify
 from .refusals import RefusalError
 
 JSON_COLUMNS = {
@@ -114,10 +113,8 @@ def delete(connection: Connection, event_type_id: int) -> None:
 
 
 def stored(values: dict[str, Any]) -> Row:
-    """Values in the form of the columns: slugs normalised, JSON wrapped, enum labels in lower case."""
+    """Values in the form of the columns: JSON wrapped, enum labels in lower case."""
     row = dict(values)
-    if "slug" in row:
-        row["slug"] = slugify(row["slug"])
     if row.get("periodType"):
         row["periodType"] = row["periodType"].lower()
     for column in JSON_COLUMNS & row.keys():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,12 @@ from . import booking_fields, event_types, people
 from .booking_fields import Field
 
 Payload = dict[str, Any]
+
+# Cal Video, whose app has no keys on a self-hosted instance: no meeting comes of it.
+VIDEO = "integrations:daily"
+VIDEO_REQUEST_ID = "2db644eb-37a5-581a-99fa-ebe6ce513834"
+NO_VIDEO_CALL = {"type": "daily_video", "id": None, "password": None, "url": None}
+FAILED_VIDEO = {"appName": "daily-video", "type": "daily_video", "success": 0, "failures": 1, "errors": []}
 
 BOOKING_COLUMNS = (
     "id", "uid", "idempotencyKey", "userId", "userPrimaryEmail", "eventTypeId", "title", "description",
@@ -34,6 +39,10 @@ class Booked:
     host: Row
     attendees: list[Row]
 
+    def stamp(self, moment: datetime) -> str:
+        """An instant in the form of the channel over which the booking was made."""
+        return (in_utc if self.booking["creationSource"] == "api_v2" else with_offset)(moment)
+
 
 def iso(moment: datetime) -> str:
     """An instant as JavaScript writes it: `2026-12-07T08:00:00.000Z`."""
@@ -44,6 +53,11 @@ def iso(moment: datetime) -> str:
 def with_offset(moment: datetime) -> str:
     """An instant as the payloads of the web app write it: `2026-12-07T08:00:00+00:00`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def in_utc(moment: datetime) -> str:
+    """An instant as the payloads of API v2 write it: `2026-12-07T08:00:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def offset_minutes(time_zone: str, moment: datetime) -> int:
@@ -153,8 +167,8 @@ def fresh_event(booked: Booked, booker_url: str, responses: Payload) -> Payload:
     return {
         "bookerUrl": booker_url,
         "title": booking["title"],
-        "startTime": with_offset(start),
-        "endTime": with_offset(booking["endTime"]),
+        "startTime": booked.stamp(start),
+        "endTime": booked.stamp(booking["endTime"]),
         "additionalNotes": booking["description"] or "",
         "type": kind["slug"],
         "description": kind["description"] or "",
@@ -179,6 +193,13 @@ def fresh_event(booked: Booked, booker_url: str, responses: Payload) -> Payload:
     }
 
 
+def conference(booking: Row) -> Payload:
+    """What an accepted booking with Cal Video carries of its meeting, with one id for all (recorded)."""
+    if booking["status"] != "accepted" or booking["location"] != VIDEO:
+        return {}
+    return {"conferenceData": {"createRequest": {"requestId": VIDEO_REQUEST_ID}}}
+
+
 def created(booked: Booked, booker_url: str, responses: Payload, metadata: Payload) -> Payload:
     """BOOKING_CREATED and BOOKING_REQUESTED."""
     booking = booked.booking
@@ -190,6 +211,7 @@ def created(booked: Booked, booker_url: str, responses: Payload, metadata: Paylo
         "oneTimePassword": booking["oneTimePassword"],
         "hashedLink": None,
         "uid": booking["uid"],
+        **conference(booking),
         **about_type(booked.event_type),
         "bookingId": booking["id"],
         "metadata": metadata,
@@ -204,18 +226,21 @@ def rescheduled(
     booking = booked.booking
     return {
         **fresh_event(booked, booker_url, responses),
+        **({"iCalUID": booking["iCalUID"]} if booking["location"] == VIDEO else {}),
         "iCalSequence": booking["iCalSequence"],
         "requiresConfirmation": booked.event_type["requiresConfirmation"],
         "oneTimePassword": booking["oneTimePassword"],
         "hashedLink": None,
         "uid": booking["uid"],
-        "appsStatus": [],
+        **({"videoCallData": NO_VIDEO_CALL} if booking["location"] == VIDEO else {}),
+        **conference(booking),
+        "appsStatus": [FAILED_VIDEO] if booking["location"] == VIDEO else [],
         **about_type(booked.event_type),
         "bookingId": booking["id"],
         "rescheduleId": former["id"],
         "rescheduleUid": former["uid"],
-        "rescheduleStartTime": with_offset(former["startTime"]),
-        "rescheduleEndTime": with_offset(former["endTime"]),
+        "rescheduleStartTime": booked.stamp(former["startTime"]),
+        "rescheduleEndTime": booked.stamp(former["endTime"]),
         "metadata": metadata,
         "status": event_types.spoken(booking["status"]),
     }
@@ -230,7 +255,7 @@ def cancelled(booked: Booked, booker_url: str, reason: str | None, cancelled_by:
         "length": kind.get("length"),
         "type": kind.get("slug"),
         "additionalNotes": booking["description"],
-        "description": kind.get("description"),
+        "description": kind.get("description") or "",
         "customInputs": booking["customInputs"] or {},
         "eventTypeId": booking["eventTypeId"],
         "userFieldsResponses": custom_only(kind.get("bookingFields") or [], booking["responses"] or {}),
@@ -287,15 +312,7 @@ def decided(booked: Booked, booker_url: str, reason: str | None) -> Payload:
         "customReplyToEmail": kind["customReplyToEmail"],
         "organizationId": None,
         "additionalNotes": booking["description"] or "",
-        **(
-            {
-                "conferenceData": {
-                    "createRequest": {"requestId": str(uuid.uuid5(uuid.NAMESPACE_URL, booking["uid"]))}
-                }
-            }
-            if booking["status"] == "accepted" and booking["location"] == "integrations:daily"
-            else {}
-        ),
+        **conference(booking),
         **({"rejectionReason": reason} if booking["status"] == "rejected" else {}),
         **about_type(kind),
         "bookingId": booking["id"],

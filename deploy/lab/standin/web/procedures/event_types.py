@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import booking_fields, event_types, schedules, webhooks
+from ...core.identifiers import slugify
 from ...database import Row, one
 from ..superjson import UNDEFINED
 from ..trpc import Call, Router, mutation, query
@@ -188,6 +189,7 @@ def create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         for name, value in given.items()
         if name not in ("teamId", "schedulingType", "calVideoSettings")
     }
+    values["slug"] = slugify(values["slug"])
     event_type = event_types.create(call.connection, call.host, call.instance.now(), values)
     if given.get("calVideoSettings"):
         event_types.set_video_settings(
@@ -203,6 +205,8 @@ def change(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     before = event_types.owned(call.connection, call.host["id"], given["id"])
     video_before = event_types.video_settings(call.connection, before["id"])
     values = {name: value for name, value in given.items() if name in COLUMNS}
+    if "slug" in values:
+        values["slug"] = slugify(values["slug"])
     if "schedule" in given:
         if given["schedule"] is not None:
             schedules.owned(call.connection, call.host["id"], given["schedule"])

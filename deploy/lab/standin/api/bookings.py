@@ -1,0 +1,456 @@
+"""`/v2/bookings`: making, reading, moving, cancelling, confirming, and who did not come (2024-08-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from ..core import bookings, event_types, people, webhooks
+from ..core.identifiers import new_uuid
+from ..core.payloads import iso
+from ..core.refusals import RefusalError
+from ..database import Connection, Row, rows, update
+from . import booking_input, booking_list, booking_output
+from .booking_input import moment_of
+from .errors import refusal
+from .routing import OPTIONAL, Call, Route, success
+from .validation import (
+    ARRAY,
+    BOOLEAN,
+    INTEGER,
+    OBJECT,
+    STRING,
+    ZONE,
+    Field,
+    checked,
+    checked_in_words,
+)
+
+CURRENT = ("2024-08-13", "2024-09-04")
+OLD = ("2024-04-15", "2024-06-11", "2024-06-14")
+SOURCE = "api_v2"
+
+TAKEN = "User either already has booking at this time or is not available"
+TOO_MANY = (
+    "Attendee with this email can't book because the maximum number of active bookings has been reached."
+)
+OUT_OF_BOUNDS = (
+    "The event type can't be booked at the \"start\" time provided. This could be because it's too soon"
+    " (violating"
+    " the minimum booking notice) or too far in the future (outside the event's scheduling window). Try"
+    " fetching"
+    ' available slots first using the GET /v2/slots endpoint and then make a booking with "start" time'
+    " equal to"
+    " one of the available slots."
+)
+PAST = "Attempting to book a meeting in the past."
+
+# What a refusal of the shared booking says here; all others are told of in their own words.
+TOLD = {
+    bookings.NO_HOST_FREE: TAKEN,
+    bookings.OUT_OF_BOUNDS: OUT_OF_BOUNDS,
+    "booker_limit_exceeded_error": TOO_MANY,
+}
+
+OLD_CREATION = (
+    Field("end", (STRING,)),
+    Field("start", (STRING,), False),
+    Field("eventTypeId", (INTEGER,), False),
+    Field("eventTypeSlug", (STRING,)),
+    Field("rescheduleUid", (STRING,)),
+    Field("timeZone", (ZONE,), False),
+    Field("language", (STRING,), False),
+    Field("metadata", (OBJECT,), False),
+    Field("responses", (OBJECT,)),
+)
+
+ABSENCE = (Field("host", (BOOLEAN,)), Field("attendees", (ARRAY,)))
+
+
+def booked(call: Call, type_id: int, request: bookings.Request) -> bookings.Made:
+    """Book as the booking page does. Raises ApiError in the API's words."""
+    try:
+        made = bookings.book(call.instance, type_id, request)
+    except RefusalError as error:
+        raise refusal(
+            404 if error.code == "NOT_FOUND" else 400, TOLD.get(error.message, error.message)
+        ) from error
+    call.queue.add()
+    return made
+
+
+def wanted_type(connection: Connection, given: dict[str, Any]) -> Row:
+    """The event type that is to be booked. Raises ApiError with 404."""
+    if given.get("eventTypeId"):
+        type_id = given["eventTypeId"]
+        event_type = event_types.by_id(connection, type_id) if abs(type_id) < 2**31 else None
+        if event_type is None:
+            raise refusal(404, f"Event type with id {type_id} not found.")
+        return event_type
+    if given.get("username"):
+        username, slug = given["username"], given["eventTypeSlug"]
+        if people.by_username(connection, username) is None:
+            raise refusal(404, f"User with username {username} not found")
+        found = event_types.by_slug(connection, username, slug)
+        if found is None:
+            raise refusal(404, f"Event type with slug {slug} belonging to user {username} not found.")
+        return found[1]
+    raise refusal(404, f"Team with slug {given['teamSlug']} not found")
+
+
+def refuse_stranger(call: Call, event_type: Row) -> None:
+    """Raise ApiError for a guest where only the owner may book."""
+    if not event_type["bookingRequiresAuthentication"]:
+        return
+    if call.user is None:
+        raise refusal(
+            401,
+            "checkBookingRequiresAuthentication - request must be authenticated by passing credentials"
+            " belonging"
+            " to event type owner, host or team or org admin or owner.",
+        )
+    if call.user["id"] != event_type["userId"]:
+        raise refusal(
+            403,
+            "checkBookingRequiresAuthentication - user is not authorized to access this event type. User"
+            " has to be"
+            " either event type owner, host, team admin or owner or org admin or owner.",
+        )
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Book an event type, or each time of a recurring one."""
+    given = checked_in_words(booking_input.CREATION, (booking_input.NAMED,), call.body)
+    with call.instance.database.transaction() as connection:
+        event_type = wanted_type(connection, given)
+    refuse_stranger(call, event_type)
+    booking_input.refuse_answers(event_type, given)
+    length = timedelta(minutes=booking_input.length_of(event_type, given))
+    answers = booking_input.answers_of(event_type, given)
+    booking_input.refuse_form(event_type, answers, rescheduling=False)
+    starts = list(starts_of(event_type, moment_of(given["start"]), given.get("recurrenceCount")))
+    series = new_uuid() if event_type["recurringEvent"] else None
+    attendee = given["attendee"]
+    uids = [
+        booked(
+            call,
+            event_type["id"],
+            bookings.Request(
+                start=start,
+                end=start + length,
+                time_zone=attendee["timeZone"],
+                language=attendee.get("language") or "en",
+                responses=answers,
+                metadata=given.get("metadata") or {},
+                creation_source=SOURCE,
+                recurring_event_id=series,
+            ),
+        ).booked.booking["uid"]
+        for start in starts
+    ]
+    if series:
+        return success(series_of(call, series))
+    return success(read_back(call, uids[0]))
+
+
+def starts_of(event_type: Row, start: datetime, count: int | None) -> Iterator[datetime]:
+    """When to book: once, or as often as the type recurs. Raises ApiError for more often than that."""
+    rule = event_type["recurringEvent"]
+    if not rule:
+        if count:
+            raise refusal(404, f"Event type with id={event_type['id']} is not a recurring event")
+        yield start
+        return
+    if count and count > rule["count"]:
+        raise refusal(400, "Provided recurrence count is higher than the event type's recurring event count.")
+    for turn in range(count or rule["count"]):
+        yield moved(start, rule["freq"], turn * rule["interval"])
+
+
+def moved(start: datetime, frequency: int, steps: int) -> datetime:
+    """A start some years (0), months (1) or weeks (2) later; a month's last day stays its last day."""
+    if frequency == 2:
+        return start + timedelta(weeks=steps)
+    months = start.year * 12 + start.month - 1 + (steps * 12 if frequency == 0 else steps)
+    for day in range(start.day, 27, -1):
+        try:
+            return start.replace(year=months // 12, month=months % 12 + 1, day=day)
+        except ValueError:
+            continue
+    return start.replace(year=months // 12, month=months % 12 + 1)
+
+
+def read_back(call: Call, uid: str) -> dict[str, Any]:
+    """A booking as it is stored. Raises ApiError with 404."""
+    with call.instance.database.transaction() as connection:
+        return booking_output.shown(connection, stored(connection, uid))
+
+
+def stored(connection: Connection, uid: str) -> Row:
+    """A booking's row. Raises ApiError with 404."""
+    booking = bookings.by_uid(connection, uid) if booking_input.is_sane_uid(uid) else None
+    if booking is None:
+        raise refusal(404, f"Booking with uid={uid} was not found in the database")
+    return booking
+
+
+def of_series(connection: Connection, uid: str) -> list[Row]:
+    """The bookings of a recurring series, the first one first."""
+    return rows(
+        connection, 'SELECT * FROM "Booking" WHERE "recurringEventId" = %s ORDER BY "startTime", id', (uid,)
+    )
+
+
+def series_of(call: Call, uid: str) -> list[dict[str, Any]]:
+    """The bookings of a recurring series, as they are shown."""
+    with call.instance.database.transaction() as connection:
+        return [booking_output.shown(connection, booking) for booking in of_series(connection, uid)]
+
+
+def read(call: Call) -> dict[str, Any]:
+    """A booking by its uid, or all of a recurring series by the series' own, for anybody who knows it."""
+    uid = call.params["uid"]
+    series = series_of(call, uid)
+    return success(series or read_back(call, uid))
+
+
+def listed(call: Call) -> dict[str, Any]:
+    """The caller's bookings."""
+    return booking_list.listed(call)
+
+
+def reschedule(call: Call) -> dict[str, Any]:
+    """Move a booking: a new one is made, the old one is cancelled."""
+    given = checked_in_words(booking_input.MOVE, (), call.body)
+    with call.instance.database.transaction() as connection:
+        former = stored(connection, call.params["uid"])
+        refuse_cancelled(connection, former)
+        if former["eventTypeId"] is None:
+            raise refusal(404, f"Booking with uid={former['uid']} is missing event type")
+        guests = bookings.attendees_of(connection, former["id"])
+    guest = guests[0]
+    answers = dict(former["responses"] or {}) or {"name": guest["name"], "email": guest["email"]}
+    if given.get("reschedulingReason"):
+        answers["rescheduledReason"] = given["reschedulingReason"]
+    start = moment_of(given["start"])
+    made = booked(
+        call,
+        former["eventTypeId"],
+        bookings.Request(
+            start=start,
+            end=start + (former["endTime"] - former["startTime"]),
+            time_zone=guest["timeZone"],
+            language=guest["locale"] or "en",
+            responses=answers,
+            metadata=former["metadata"] or {},
+            reschedule_uid=former["uid"],
+            rescheduled_by=given.get("rescheduledBy"),
+            creation_source=SOURCE,
+        ),
+    )
+    return success(read_back(call, made.booked.booking["uid"]))
+
+
+def refuse_cancelled(connection: Connection, former: Row) -> None:
+    """Raise ApiError for a booking that is cancelled, or was moved already."""
+    uid = former["uid"]
+    if former["status"] != "cancelled":
+        return
+    if not former["rescheduled"]:
+        raise refusal(
+            400,
+            f"Can't reschedule booking with uid={uid} because it has been cancelled. Please provide uid"
+            " of a booking"
+            " that is not cancelled.",
+        )
+    after = rows(connection, 'SELECT uid FROM "Booking" WHERE "fromReschedule" = %s', (uid,))
+    other = after[0]["uid"] if after else "undefined"
+    raise refusal(
+        400,
+        f"Can't reschedule booking with uid={uid} because it has been cancelled and rescheduled already"
+        " to booking"
+        f" with uid={other}. You probably want to reschedule {other} instead by passing it within the"
+        " request URL.",
+    )
+
+
+def cancel(call: Call) -> dict[str, Any]:
+    """Cancel a booking, what is left of its series, or the whole series."""
+    given = checked_in_words(booking_input.CANCELLATION, (), call.body)
+    uid, now = call.params["uid"], call.now()
+    with call.instance.database.transaction() as connection:
+        series = of_series(connection, uid)
+        booking = (
+            series[0]
+            if series
+            else bookings.by_uid(connection, uid)
+            if booking_input.is_sane_uid(uid)
+            else None
+        )
+        if booking is None:
+            raise refusal(404, f"Booking with uid={uid} not found")
+        subsequent = bool(given.get("cancelSubsequentBookings"))
+        if series and subsequent:
+            raise refusal(
+                400,
+                "Cannot cancel subsequent bookings for recurring event - you have to provide uid of one"
+                " of the"
+                " individual bookings of a recurring booking.",
+            )
+        if booking["status"] == "cancelled":
+            raise refusal(
+                400,
+                f"Can't cancel booking with uid={uid} because it has been cancelled already. Please"
+                " provide uid of a"
+                " booking that is not cancelled.",
+            )
+        chosen = [each for each in series if each["status"] != "cancelled" and each["endTime"] > now] or [
+            booking
+        ]
+        if subsequent and booking["recurringEventId"]:
+            chosen = [
+                each
+                for each in of_series(connection, booking["recurringEventId"])
+                if each["startTime"] >= booking["startTime"] and each["status"] != "cancelled"
+            ]
+    # The host's own key stands for the host: the shared procedure asks for a reason then.
+    user_id = call.user["id"] if call.user else None
+    for each in chosen:
+        cancel_one(call, each["uid"], given.get("cancellationReason"), user_id)
+    call.queue.add()
+    if subsequent and booking["recurringEventId"]:
+        return success(series_of(call, booking["recurringEventId"]))
+    return success(series_of(call, uid) or read_back(call, uid))
+
+
+def cancel_one(call: Call, uid: str, reason: str | None, user_id: int | None) -> None:
+    """Cancel one booking. Raises ApiError in the API's words."""
+    try:
+        bookings.cancel(call.instance, uid, reason, None, user_id)
+    except RefusalError as error:
+        raise refusal(404 if error.code == "NOT_FOUND" else 400, error.message) from error
+
+
+def confirm(call: Call) -> dict[str, Any]:
+    """Confirm a request as its host."""
+    return decided(call, confirmed=True, reason=None)
+
+
+def decline(call: Call) -> dict[str, Any]:
+    """Decline a request as its host."""
+    given = checked((Field("reason", (STRING,)),), call.body)
+    return decided(call, confirmed=False, reason=given.get("reason"))
+
+
+def decided(call: Call, confirmed: bool, reason: str | None) -> dict[str, Any]:
+    """Confirm or decline; what the shared procedure refuses comes as its generic refusal."""
+    with call.instance.database.transaction() as connection:
+        booking = stored(connection, call.params["uid"])
+    bookings.decide(call.instance, call.caller["id"], booking["id"], confirmed, reason)
+    return success(read_back(call, booking["uid"]))
+
+
+def mark_absent(call: Call) -> dict[str, Any]:
+    """Say who did not come to a booking that has begun."""
+    given = checked(ABSENCE, call.body)
+    absent = {
+        str(each.get("email")): bool(each.get("absent"))
+        for each in given.get("attendees") or []
+        if isinstance(each, dict)
+    }
+    with call.instance.database.transaction() as connection:
+        booking = stored_or(connection, call.params["uid"], "Booking with uid={} not found.")
+        if booking["userId"] != call.caller["id"]:
+            raise RefusalError("FORBIDDEN")
+        if call.now() < booking["startTime"]:
+            raise refusal(
+                400,
+                "Bookings can only be marked as absent after their scheduled start time. Current time in"
+                " UTC+0:"
+                f" {iso(call.now())}, Booking start time in UTC+0: {iso(booking['startTime'])}",
+            )
+        if given.get("host") is not None:
+            update(connection, "Booking", {"id": booking["id"]}, {"noShowHost": given["host"]})
+        for email, value in absent.items():
+            update(connection, "Attendee", {"bookingId": booking["id"], "email": email}, {"noShow": value})
+        told = webhooks.subscribers(
+            connection, "BOOKING_NO_SHOW_UPDATED", booking["userId"], booking["eventTypeId"]
+        )
+    if absent:
+        call.instance.sender.tell(told, "BOOKING_NO_SHOW_UPDATED", call.now, no_shows(booking, absent))
+    return success(read_back(call, booking["uid"]))
+
+
+def stored_or(connection: Connection, uid: str, unknown: str) -> Row:
+    """A booking's row. Raises ApiError with 404 in these words."""
+    booking = bookings.by_uid(connection, uid) if booking_input.is_sane_uid(uid) else None
+    if booking is None:
+        raise refusal(404, unknown.format(uid))
+    return booking
+
+
+def no_shows(booking: Row, absent: dict[str, bool]) -> dict[str, Any]:
+    """What subscribers are told of guests who did not come."""
+    names = " and ".join(absent)
+    return {
+        "message": f"{names} marked as {'no-show' if all(absent.values()) else 'attended'}",
+        "attendees": [{"email": email, "noShow": value} for email, value in absent.items()],
+        "bookingUid": booking["uid"],
+        "bookingId": booking["id"],
+    }
+
+
+def old_create(call: Call) -> dict[str, Any]:
+    """Book in the oldest version: the booking page's own body and answer."""
+    given = checked(OLD_CREATION, call.body)
+    with call.instance.database.transaction() as connection:
+        event_type = wanted_type(connection, given)
+    answers = given.get("responses") or {}
+    booking_input.refuse_form(event_type, answers, rescheduling=bool(given.get("rescheduleUid")))
+    try:
+        start = moment_of(given["start"])
+        end = moment_of(given["end"]) if given.get("end") else start + timedelta(minutes=event_type["length"])
+    except ValueError as error:
+        raise refusal(400, PAST) from error
+    made = booked(
+        call,
+        event_type["id"],
+        bookings.Request(
+            start=start,
+            end=end,
+            time_zone=given["timeZone"],
+            language=given["language"],
+            responses=answers,
+            metadata=given["metadata"],
+            reschedule_uid=given.get("rescheduleUid"),
+            creation_source=SOURCE,
+        ),
+    )
+    return success(plain(bookings.answer(made)))
+
+
+def plain(value: Any) -> Any:
+    """An answer with its instants as text."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, Jsonb):
+        return value.obj
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+ROUTES = [
+    Route("GET", "/v2/bookings", listed, versions=CURRENT),
+    Route("POST", "/v2/bookings", create, OPTIONAL, versions=CURRENT, status=201),
+    Route("GET", "/v2/bookings/{uid}", read, OPTIONAL, versions=CURRENT),
+    Route("POST", "/v2/bookings/{uid}/reschedule", reschedule, OPTIONAL, versions=CURRENT, status=201),
+    Route("POST", "/v2/bookings/{uid}/cancel", cancel, OPTIONAL, versions=CURRENT),
+    Route("POST", "/v2/bookings/{uid}/confirm", confirm, versions=CURRENT),
+    Route("POST", "/v2/bookings/{uid}/decline", decline, versions=CURRENT),
+    Route("POST", "/v2/bookings/{uid}/mark-absent", mark_absent, versions=CURRENT),
+    Route("POST", "/v2/bookings", old_create, OPTIONAL, versions=OLD, status=201),
+]
