@@ -513,7 +513,8 @@ class EventType(Model):
     destination_calendar: DestinationCalendar | None = None
     use_destination_calendar_email: bool = False
     cal_video: CalVideoSettings | None = None
-    requires_authentication: bool = False
+    requires_authentication: bool | None = None
+    """None where the channel does not tell, as the web channel of 6.0.2."""
 
 
 TimeUnit = Literal["DAY", "HOUR", "MINUTE"]

@@ -22,6 +22,7 @@ from deploy.calcom.http import RetryPolicy
 from deploy.calcom.models import (
     ActiveBookingsLimit,
     BookerLayouts,
+    Booking,
     BookingField,
     BookingFieldType,
     BookingWindow,
@@ -30,6 +31,7 @@ from deploy.calcom.models import (
     EventTypeFields,
     Location,
     NoticeThreshold,
+    OutOfOfficeFields,
     Override,
     PeriodLimits,
     ProfileFields,
@@ -43,6 +45,7 @@ from deploy.calcom.session import password_login
 from deploy.calcom.trpc import superjson
 from deploy.calcom.web import WebChannel
 from deploy.calcom.wire.booking_fields import booking_fields_input
+from deploy.calcom.wire.bookings import BookingAnswer
 from deploy.calcom.wire.event_types import event_type_input
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -60,9 +63,10 @@ def recorded(file: str) -> dict[int, Step]:
 class Replay(httpx.MockTransport):
     """Answers as the steps do, each once and in order for equal requests; keeps what was sent."""
 
-    def __init__(self, steps: Iterable[Step]) -> None:
+    def __init__(self, steps: Iterable[Step], nulls: tuple[str, ...] = ()) -> None:
         super().__init__(self._answer)
         self._left = list(steps)
+        self._nulls = nulls
         self.sent: list[httpx.Request] = []
 
     def client(self) -> httpx.Client:
@@ -74,13 +78,15 @@ class Replay(httpx.MockTransport):
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
         for step in self._left:
-            if _is_request(step["request"], request):
+            if _is_request(step["request"], request, self._nulls):
                 self._left.remove(step)
                 return _response(step["response"])
         raise AssertionError(f"never recorded: {request.method} {request.url} {request.content!r}")
 
 
-def _is_request(recorded_request: dict[str, Any], request: httpx.Request) -> bool:
+def _is_request(
+    recorded_request: dict[str, Any], request: httpx.Request, nulls: tuple[str, ...] = ()
+) -> bool:
     if (recorded_request["method"], recorded_request["path"]) != (request.method, request.url.path):
         return False
     params = recorded_request.get("params")
@@ -90,7 +96,7 @@ def _is_request(recorded_request: dict[str, Any], request: httpx.Request) -> boo
     body = recorded_request.get("body")
     if body is None:
         return not request.content
-    return bool(_meaning(_filled(body)) == _meaning(_sent_body(request)))
+    return bool(_meaning(_filled(body), nulls) == _meaning(_sent_body(request), nulls))
 
 
 def _sent_body(request: httpx.Request) -> Any:
@@ -106,7 +112,7 @@ def _filled(body: Any) -> Any:
 TOKEN = "a" * 64
 
 
-def _meaning(envelope: Any) -> Any:
+def _meaning(envelope: Any, nulls: tuple[str, ...] = ()) -> Any:
     """An input without what says nothing: keys that are undefined, and the meta that says that they are."""
     if not isinstance(envelope, dict):
         return envelope
@@ -115,7 +121,7 @@ def _meaning(envelope: Any) -> Any:
     values = envelope.get("meta", {}).get("values", {})
     dates = {path for path, kind in values.items() if kind == ["Date"]}
     data = {key: value for key, value in envelope["json"].items() if key not in INDIFFERENT or value}
-    data = {key: value for key, value in data.items() if value is not None or key in NULL_MATTERS}
+    data = {key: value for key, value in data.items() if value is not None or key in (*NULL_MATTERS, *nulls)}
     return {"json": data, "dates": dates}
 
 
@@ -198,10 +204,69 @@ class TestSigningIn:
 
 
 class TestProfile:
-    def test_only_what_is_set_goes_out(self) -> None:
+    @pytest.mark.parametrize(
+        ("step", "fields"),
+        [
+            (3, ProfileFields(time_zone="Europe/Berlin", week_start="Monday", time_format=24)),
+            (
+                4,
+                ProfileFields(
+                    theme="dark",
+                    app_theme="light",
+                    brand_color="#112233",
+                    dark_brand_color="#ddeeff",
+                    hide_branding=True,
+                ),
+            ),
+            (5, ProfileFields(theme=None)),
+            (6, ProfileFields(name="Ada A.", bio="hosts", locale="de")),
+            (
+                7,
+                ProfileFields(
+                    dynamic_group_links=False,
+                    search_engine_indexing=False,
+                    monthly_digest=False,
+                    requires_email_verification=False,
+                ),
+            ),
+            (8, ProfileFields(completed_onboarding=True)),
+            (9, ProfileFields(booker_layouts=BookerLayouts(default="month", enabled=("month", "week")))),
+            (11, ProfileFields(username="ada")),
+        ],
+    )
+    def test_only_what_is_set_goes_out(self, step: int, fields: ProfileFields) -> None:
         manage = recorded("both/manage")
-        channel, replay = channel_over(manage[8])
-        channel.update_profile(ProfileFields(completed_onboarding=True))
+        replay = Replay([manage[step]], nulls=("theme",))
+        WebChannel(replay.client(), "a=b", policy=ONCE).update_profile(fields)
+        assert replay.unasked() == []
+
+    def test_all_of_it_is_read(self) -> None:
+        channel, _ = channel_over(recorded("both/manage")[13])
+        me = channel.me()
+        assert (me.name, me.bio, me.locale, me.week_start, me.time_format) == (
+            "Ada A.",
+            "hosts",
+            "de",
+            "Monday",
+            24,
+        )
+        assert (me.theme, me.app_theme, me.brand_color, me.dark_brand_color, me.hide_branding) == (
+            None,
+            "light",
+            "#112233",
+            "#ddeeff",
+            True,
+        )
+        assert me.booker_layouts == BookerLayouts(default="month", enabled=("month", "week"))
+        assert (me.dynamic_group_links, me.search_engine_indexing, me.monthly_digest) == (False,) * 3
+
+    def test_days_away(self) -> None:
+        manage = recorded("both/manage")
+        channel, replay = channel_over(manage[38], manage[39])
+        days = OutOfOfficeFields(start=dt.date(2026, 12, 20), end=dt.date(2026, 12, 31), notes="away")
+        channel.set_out_of_office(days)
+        (entry,) = channel.list_out_of_office()
+        assert (entry.start, entry.end, entry.reason_id, entry.notes) == (days.start, days.end, 1, "away")
         assert replay.unasked() == []
 
 
@@ -713,6 +778,34 @@ class TestBookingsOfTheHost:
             ("accepted", 81),
             ("rejected", 81),
         ]
+
+
+class TestDecisionsOfTheHost:
+    MANAGE = recorded("both/manage")
+
+    def booking(self, step: int) -> Booking:
+        answer = self.MANAGE[step]["response"]["body"]
+        return BookingAnswer.model_validate({**answer, "attendees": []}).booking()
+
+    def test_confirmed_and_declined(self) -> None:
+        channel, replay = channel_over(self.MANAGE[22], self.MANAGE[24])
+        assert channel.confirm(self.booking(18)).status == "accepted"
+        assert channel.decline(self.booking(19), "no time").status == "rejected"
+        assert replay.unasked() == []
+
+    def test_a_booking_that_is_not_there(self) -> None:
+        channel, _ = channel_over(self.MANAGE[25])
+        with pytest.raises(errors.NotFound, match="no booking 99999"):
+            channel.confirm(self.booking(18).model_copy(update={"id": 99999}))
+
+    def test_another_time_is_asked_for(self) -> None:
+        channel, replay = channel_over(self.MANAGE[33])
+        channel.request_reschedule("jVYQByfiGNgPzwSrwV1nvj", "sorry")
+        assert replay.unasked() == []
+
+    def test_one_by_its_uid(self) -> None:
+        channel, _ = channel_over(self.MANAGE[30])
+        assert channel.get_booking("jVYQByfiGNgPzwSrwV1nvj").status == "accepted"
 
 
 class TestFirstAdmin:

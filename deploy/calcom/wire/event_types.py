@@ -233,8 +233,8 @@ class EventTypeAnswer(Wire):
     destination_calendar: CalendarAnswer | None = Field(alias="destinationCalendar")
     use_destination_calendar_email: bool = Field(alias="useEventTypeDestinationCalendarEmail")
     cal_video: CalVideoAnswer | None = Field(alias="calVideoSettings")
-    # Not in every recorded answer of 6.0.2; the switch is younger than the procedure.
-    requires_authentication: bool = Field(False, alias="bookingRequiresAuthentication")
+    # 6.0.2 takes it and does not give it back (`eventTypes/get` of the recordings): None is "not told".
+    requires_authentication: bool | None = Field(None, alias="bookingRequiresAuthentication")
 
     def event_type(self) -> EventType:
         """The event type in calstack's words."""
