@@ -153,6 +153,23 @@ EXPLANATIONS: dict[str, Explanation] = {
         "NEXTAUTH_SECRET here is not the app's, the clocks differ by more than 15 s, or the user is gone",
         "deploy again; compare `date -u` on the host with the time here",
     ),
+    "key-needs-licence": Explanation(
+        "this build of API v2 (6.2.0 and older) takes keys only with a licence; the key was not looked at",
+        "test over the web channel, with a user's password: all that the web app offers works without a "
+        "licence; or give the API its licence, or deploy a build that wants none",
+    ),
+    "key-expired": Explanation(
+        "the API key was good once", "make a new key (Settings, Developer, API keys) and give that"
+    ),
+    "key-wrong-prefix": Explanation(
+        "API v2 does not take it for an API key: keys begin with the instance's prefix, `cal_` where nobody "
+        "changed it, and what begins otherwise counts as an access token",
+        "give the whole key as it was shown; compare API_KEY_PREFIX in the API's environment",
+    ),
+    "key-unknown": Explanation(
+        "API v2 does not know the key: it is of another instance, or was deleted",
+        "make a new key on this very instance and give that",
+    ),
     "other-version": Explanation(
         "this version of Cal.com answers differently from the versions that calstack knows",
         "compare images.web with the supported versions; report the line above with the version",
@@ -282,6 +299,13 @@ def _name(error: Exception) -> str:
             return "slot-taken"
         case calcom.TooManyRequests():
             return "too-many-requests"
+        case calcom.UnlicensedApi():
+            return "key-needs-licence"
+        case calcom.KeyExpired():
+            return "key-expired"
+        case calcom.KeyNotAccepted():
+            # What has no prefix of keys is taken for a token of an OAuth client.
+            return "key-wrong-prefix" if "access token" in error.message.lower() else "key-unknown"
         case calcom.NotSignedIn():
             return "session-refused"
         case calcom.InvalidInput() if "/api/book/event" in (error.where or ""):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from deploy.calcom import signatures
+from deploy.calcom.booking import BookingRequest
 from deploy.calcom.channel import Channel
 from deploy.calcom.errors import SlotTaken
-from deploy.calcom.guest import BookingRequest
 from deploy.calcom.models import Booking, PublicEvent, User
 from deploy.errors import CalstackError
 from deploy.smoke.clock import Clock, SystemClock
@@ -27,6 +27,7 @@ from deploy.smoke.stage import (
     GUEST_EMAIL,
     GUEST_NAME,
     METADATA_KEY,
+    BookingPath,
     GuestPath,
     Stage,
     clear_leftovers,
@@ -59,6 +60,8 @@ class Means:
 
     inside: Inside | None = None
     """Where the host is ours."""
+    api: BookingPath | None = None
+    """The way of guests over API v2, where there is one."""
     mailbox: Mailbox | None = None
     """Where the instance's mails can be read."""
     ahead: Callable[[], dt.timedelta | None] = lambda: None
@@ -69,6 +72,14 @@ class Means:
     """Whether no other test of this kind can be at work (the host's lock is held)."""
     queued_webhooks: bool = False
     """Whether webhooks are queued on purpose (TASKER_ENABLE_WEBHOOKS), so that a minute is not late."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A way for guests to book, and what the names of its steps end with."""
+
+    guest: BookingPath
+    over: str = ""
 
 
 def run_smoke_test(
@@ -137,25 +148,31 @@ class Journey:
         self._clear_what_earlier_runs_left()
         user = self._put_up_a_hidden_event_type()
         event = self._open_its_page(user)
-        first, second = self._look_for_free_slots(event)
-
-        begun = self._clock.monotonic()
-        booking = self._book(event, first)
-        self._receive("BOOKING_CREATED", booking, begun, metadata=True)
-        self._read_back(booking)
-        self._see_it_in_the_calendars(user, booking)
-        self._see_its_mails(user, booking)
-
-        begun = self._clock.monotonic()
-        moved = self._reschedule(event, booking, second)
-        self._receive("BOOKING_RESCHEDULED", moved, begun, metadata=True)
-
-        begun = self._clock.monotonic()
-        self._cancel(moved)
-        # Cal.com repeats the metadata in the first two alone (FACTS §14).
-        self._receive("BOOKING_CANCELLED", moved, begun, metadata=False)
-        self._see_that_nothing_active_is_left(event, booking, moved)
+        self._walk_as(Walk(self._guest), user, event)
+        if self._means.api is not None:
+            # What customers' own pages do; guests need no key there (FACTS §4).
+            self._walk_as(Walk(self._means.api, " over API v2"), user, event)
         self._see_that_the_app_did_not_complain_of_mail()
+
+    def _walk_as(self, walk: Walk, user: User, event: PublicEvent) -> None:
+        first, second = self._look_for_free_slots(walk, event)
+
+        begun = self._clock.monotonic()
+        booking = self._book(walk, event, first)
+        self._receive(walk, "BOOKING_CREATED", booking, begun, metadata=True)
+        self._read_back(walk, booking)
+        self._see_it_in_the_calendars(walk, user, booking)
+        self._see_its_mails(walk, user, booking)
+
+        begun = self._clock.monotonic()
+        moved = self._reschedule(walk, event, booking, second)
+        self._receive(walk, "BOOKING_RESCHEDULED", moved, begun, metadata=True)
+
+        begun = self._clock.monotonic()
+        self._cancel(walk, moved)
+        # Cal.com repeats the metadata in the first two alone (FACTS §14).
+        self._receive(walk, "BOOKING_CANCELLED", moved, begun, metadata=False)
+        self._see_that_nothing_active_is_left(walk, event, booking, moved)
 
     # --- the steps
 
@@ -214,50 +231,58 @@ class Journey:
             step.detail = page.title or "no title"
             return self._guest.event(user.username or "", self._stage.slug)
 
-    def _look_for_free_slots(self, event: PublicEvent) -> tuple[list[dt.datetime], list[dt.datetime]]:
-        with self._steps.step("look for free slots", limit_seconds=30) as step:
+    def _look_for_free_slots(
+        self, walk: Walk, event: PublicEvent
+    ) -> tuple[list[dt.datetime], list[dt.datetime]]:
+        with self._steps.step(f"look for free slots{walk.over}", limit_seconds=30) as step:
             start = self._clock.now() + _DAYS_AHEAD
             end = start + _DAYS_LOOKED_AT
-            free = self._free(event, start, end)
+            free = self._free(walk, event, start, end)
             choices = _two_days(free)
             if choices is None:
                 raise CheckError(
                     "no-slots", f"{len(free)} free slot(s) in two weeks; the test needs them on two days"
                 )
             for zone in _FAR_ZONES:
-                self._compare_slots(event, start, end, zone, free)
+                self._compare_slots(walk, event, start, end, zone, free)
             step.detail = f"{len(free)} in two weeks, the same ones from {' and '.join(_FAR_ZONES)}"
         return choices
 
     def _compare_slots(
-        self, event: PublicEvent, start: dt.datetime, end: dt.datetime, zone: str, free: list[dt.datetime]
+        self,
+        walk: Walk,
+        event: PublicEvent,
+        start: dt.datetime,
+        end: dt.datetime,
+        zone: str,
+        free: list[dt.datetime],
     ) -> None:
-        if self._free(event, start, end, zone) == free:
+        if self._free(walk, event, start, end, zone) == free:
             return
         # Who books in between makes a difference, too, but not twice.
-        there, here = self._free(event, start, end, zone), self._free(event, start, end)
+        there, here = self._free(walk, event, start, end, zone), self._free(walk, event, start, end)
         if there != here:
             differing = len(set(there) ^ set(here))
             raise CheckError("slots-differ", f"{differing} slot(s) are not the same for a guest in {zone}")
 
     def _free(
-        self, event: PublicEvent, start: dt.datetime, end: dt.datetime, zone: str = "UTC"
+        self, walk: Walk, event: PublicEvent, start: dt.datetime, end: dt.datetime, zone: str = "UTC"
     ) -> list[dt.datetime]:
-        return [slot.start for slot in self._guest.slots(event, start, end, zone)]
+        return [slot.start for slot in walk.guest.slots(event, start, end, zone)]
 
-    def _book(self, event: PublicEvent, slots: list[dt.datetime]) -> Booking:
-        with self._steps.step("book", limit_seconds=30) as step:
+    def _book(self, walk: Walk, event: PublicEvent, slots: list[dt.datetime]) -> Booking:
+        with self._steps.step(f"book{walk.over}", limit_seconds=30) as step:
             booking, refused = _first_that_is_free(
-                slots, lambda slot: self._guest.book(self._request(event, slot))
+                slots, lambda slot: walk.guest.book(self._request(event, slot))
             )
             self._stage.uids.append(booking.uid)
             _check_accepted(booking)
             step.detail = _described(booking, refused)
         return booking
 
-    def _read_back(self, booking: Booking) -> None:
-        with self._steps.step("read the booking back", limit_seconds=30) as step:
-            found = self._guest.find(booking.uid)
+    def _read_back(self, walk: Walk, booking: Booking) -> None:
+        with self._steps.step(f"read the booking back{walk.over}", limit_seconds=30) as step:
+            found = walk.guest.find(booking.uid)
             if (found.status, found.start) != ("accepted", booking.start):
                 raise CheckError(
                     "booking-differs", f"it is {found.status}, at {found.start:%Y-%m-%d %H:%M} UTC"
@@ -267,10 +292,12 @@ class Journey:
                 raise CheckError("booking-differs", f"/booking/{booking.uid} answers {page.status}")
             step.detail = page.title or "no title"
 
-    def _reschedule(self, event: PublicEvent, booking: Booking, slots: list[dt.datetime]) -> Booking:
-        with self._steps.step("reschedule", limit_seconds=30) as step:
+    def _reschedule(
+        self, walk: Walk, event: PublicEvent, booking: Booking, slots: list[dt.datetime]
+    ) -> Booking:
+        with self._steps.step(f"reschedule{walk.over}", limit_seconds=30) as step:
             moved, refused = _first_that_is_free(
-                slots, lambda slot: self._guest.reschedule(booking.uid, self._request(event, slot))
+                slots, lambda slot: walk.guest.reschedule(booking.uid, self._request(event, slot))
             )
             self._stage.uids.append(moved.uid)
             _check_accepted(moved)
@@ -279,12 +306,12 @@ class Journey:
             step.detail = _described(moved, refused)
         return moved
 
-    def _cancel(self, booking: Booking) -> None:
-        with self._steps.step("cancel", limit_seconds=30):
-            self._guest.cancel(booking.uid, "calstack smoke test")
+    def _cancel(self, walk: Walk, booking: Booking) -> None:
+        with self._steps.step(f"cancel{walk.over}", limit_seconds=30):
+            walk.guest.cancel(booking.uid, "calstack smoke test")
 
-    def _receive(self, trigger: str, booking: Booking, begun: float, *, metadata: bool) -> None:
-        name = f"receive {trigger}"
+    def _receive(self, walk: Walk, trigger: str, booking: Booking, begun: float, *, metadata: bool) -> None:
+        name = f"receive {trigger}{walk.over}"
         if self._receiver is None:
             self._steps.skip(name, "the instance has no address to send it to")
             return
@@ -311,8 +338,8 @@ class Journey:
         except NoDeliveryError as error:
             raise NoDeliveryError(trigger, _WEBHOOK_SECONDS, error.others) from error
 
-    def _see_it_in_the_calendars(self, user: User, booking: Booking) -> None:
-        name = "see it in the host's calendars"
+    def _see_it_in_the_calendars(self, walk: Walk, user: User, booking: Booking) -> None:
+        name = f"see it in the host's calendars{walk.over}"
         if self._means.inside is None:
             self._steps.skip(name, "the database is not ours to look into")
             return
@@ -324,8 +351,8 @@ class Journey:
                 )
             step.detail = ", ".join(calendars.written) or "none is connected"
 
-    def _see_its_mails(self, user: User, booking: Booking) -> None:
-        name = "see its mails"
+    def _see_its_mails(self, walk: Walk, user: User, booking: Booking) -> None:
+        name = f"see its mails{walk.over}"
         if self._means.mailbox is None:
             if self._means.inside is None:
                 self._steps.skip(name, "the instance's mails cannot be read from here")
@@ -366,16 +393,16 @@ class Journey:
         if complaint is not None:
             raise CheckError("mail-refused", f"the app says: {complaint[:300]}")
 
-    def _see_that_nothing_active_is_left(self, event: PublicEvent, *bookings: Booking) -> None:
-        with self._steps.step("see that nothing active is left", limit_seconds=30) as step:
+    def _see_that_nothing_active_is_left(self, walk: Walk, event: PublicEvent, *bookings: Booking) -> None:
+        with self._steps.step(f"see that nothing active is left{walk.over}", limit_seconds=30) as step:
             if active := self._stage.active_bookings():
                 raise CheckError("still-active", f"still active: {', '.join(one.uid for one in active)}")
             for booking in bookings:
-                found = self._guest.find(booking.uid)
+                found = walk.guest.find(booking.uid)
                 if found.status != "cancelled":
                     raise CheckError("still-active", f"booking {booking.uid} is {found.status}")
                 if booking.start not in self._free(
-                    event, booking.start, booking.end
+                    walk, event, booking.start, booking.end
                 ) and not self._stage.is_taken_by_others(booking.start, booking.end):
                     raise CheckError("still-active", f"{booking.start:%Y-%m-%d %H:%M} UTC is not free again")
             step.detail = "both slots are free again"

@@ -12,8 +12,8 @@ def junit(reports: Mapping[str, SmokeReport], failures: Mapping[str, str]) -> by
     """The document, UTF-8. `reports` by instance; `failures`: why others were not even begun."""
     root = ET.Element("testsuites", name="calstack smoke")
     for name, report in reports.items():
-        failed = sum(step.outcome == "failed" for step in report.steps)
-        suite = _suite(root, name, len(report.steps), failed, report.seconds)
+        count = sum(step.outcome == "failed" for step in report.steps)
+        suite = _suite(root, name, len(report.steps), count, report.seconds)
         suite.set("timestamp", report.started.strftime("%Y-%m-%dT%H:%M:%S"))
         suite.set("skipped", str(sum(step.outcome == "skipped" for step in report.steps)))
         for step in report.steps:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from deploy.calcom.booking import BookingRequest
 from deploy.calcom.channel import Channel
 from deploy.calcom.errors import AlreadyCancelled, NotFound
-from deploy.calcom.guest import BookingRequest
 from deploy.calcom.models import (
     WEEKDAYS,
     Booking,
@@ -46,11 +46,8 @@ _MOST_LEFTOVERS = 50
 """Of each kind and run; what is left after that is for the next run."""
 
 
-class GuestPath(Protocol):
-    """What a guest can do, as `deploy.calcom.guest.Guest` does it."""
-
-    def event(self, username: str, slug: str) -> PublicEvent:
-        """See `Guest.event`."""
+class BookingPath(Protocol):
+    """What a guest can do over any channel, as `Guest` and `ApiGuest` of `deploy.calcom` do it."""
 
     def slots(
         self, event: PublicEvent, start: dt.datetime, end: dt.datetime, time_zone: str = "UTC"
@@ -68,6 +65,13 @@ class GuestPath(Protocol):
 
     def find(self, uid: str) -> Booking:
         """See `Guest.find`."""
+
+
+class GuestPath(BookingPath, Protocol):
+    """What a guest can do on the booking pages, as `deploy.calcom.guest.Guest` does it."""
+
+    def event(self, username: str, slug: str) -> PublicEvent:
+        """See `Guest.event`."""
 
     def page(self, path: str) -> Page:
         """See `Guest.page`."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from deploy.calcom.booking import BookingRequest
 from deploy.calcom.errors import AlreadyCancelled, NotFound, SlotTaken
-from deploy.calcom.guest import BookingRequest
 from deploy.calcom.models import (
     Booking,
     EventType,

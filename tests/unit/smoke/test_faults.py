@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from deploy.calcom.booking import BookingRequest
 from deploy.calcom.errors import CalcomError
-from deploy.calcom.guest import BookingRequest, Guest
+from deploy.calcom.guest import Guest
 from deploy.calcom.http import RetryPolicy, open_client
 from deploy.calcom.models import PublicEvent
 from deploy.errors import CalstackError

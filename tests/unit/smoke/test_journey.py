@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from deploy.calcom.booking import BookingRequest
 from deploy.calcom.errors import (
     CalcomError,
+    KeyExpired,
+    KeyNotAccepted,
     LostAnswer,
     NoAnswer,
     NotSignedIn,
@@ -17,6 +20,7 @@ from deploy.calcom.errors import (
     SlotTaken,
     TooManyRequests,
     UnexpectedShape,
+    UnlicensedApi,
 )
 from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule, Webhook
 from deploy.errors import CalstackError
@@ -531,6 +535,71 @@ def test_what_a_foreign_instance_does_not_allow_is_skipped_and_said(
     assert all(step.detail for step in report.steps if step.outcome == "skipped")
     assert "create_webhook" not in instance.calls
     assert_nothing_left(instance)
+
+
+class ApiPath:
+    """Guests' way over API v2, on the same instance; it has no pages."""
+
+    def __init__(self, instance: FakeInstance) -> None:
+        self.calls: list[str] = []
+        self.slots, self.book, self.cancel, self.find = (
+            instance.slots,
+            instance.book,
+            instance.cancel,
+            instance.find,
+        )
+        self._instance = instance
+
+    def reschedule(self, uid: str, request: BookingRequest) -> Booking:
+        self.calls.append("reschedule")
+        return self._instance.reschedule(uid, request)
+
+
+def test_where_there_is_an_api_it_is_walked_too(
+    instance: FakeInstance, receiver: FakeReceiver, means: Means, clock: FakeClock
+) -> None:
+    api = ApiPath(instance)
+    report = run_smoke_test(instance, instance, receiver, replace(means, api=api), clock=clock)
+    assert report.passed
+    over_api = [step.name for step in report.steps if step.name.endswith(" over API v2")]
+    assert over_api == [f"{name} over API v2" for name in ALL_STEPS[5:-1]]
+    assert api.calls == ["reschedule"]
+    assert report.cancelled_bookings_removed == 4
+    assert_nothing_left(instance)
+
+
+def test_what_fails_over_the_api_alone_is_named_so(
+    instance: FakeInstance, receiver: FakeReceiver, means: Means, clock: FakeClock
+) -> None:
+    api = ApiPath(instance)
+
+    def no_mail(request: BookingRequest) -> Booking:
+        booked = instance.book(request)
+        instance.mails.clear()
+        return booked
+
+    api.book = no_mail
+    report = run_smoke_test(instance, instance, receiver, replace(means, api=api), clock=clock)
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("see its mails over API v2", "mail-absent")
+    assert_nothing_left(instance)
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (UnlicensedApi("no", status=401), "key-needs-licence"),
+        (KeyExpired("no", status=401), "key-expired"),
+        (KeyNotAccepted("no", status=401, message="Invalid Access Token."), "key-wrong-prefix"),
+        (KeyNotAccepted("no", status=401, message="Your api key is not valid"), "key-unknown"),
+    ],
+)
+def test_a_key_that_is_refused(instance: FakeInstance, run: Run, error: Exception, fault: str) -> None:
+    instance.before["list_event_types"] = raising(error)
+    report = run()
+    assert report.fault is not None
+    assert report.fault.name == fault
+    assert "create_schedule" not in instance.calls
 
 
 @pytest.mark.parametrize("moment", ["booked", "find", "cancel", "list_bookings", "delete_webhook"])
