@@ -28,7 +28,7 @@ from deploy.calcom.models import (
     WebhookFields,
 )
 from deploy.errors import CalstackError
-from deploy.seed.compare import differing_fields
+from deploy.seed.compare import differing_fields, untold_fields
 from deploy.seed.ledger import Intent, Ledger, Made, WebhookKey
 from deploy.seed.parallel import WORKERS, each
 from deploy.seed.plan import Change, Plan
@@ -202,7 +202,9 @@ _Fields = TypeVar("_Fields", ProfileFields, ScheduleFields, EventTypeFields, Web
 
 
 def _only_changes(fields: _Fields, current: User | Schedule | EventType | Webhook) -> _Fields:
-    values = {name: getattr(fields, name) for name in differing_fields(fields, current)}
+    # What cannot be compared goes along with what differs.
+    names = [*differing_fields(fields, current), *untold_fields(fields, current)]
+    values = {name: getattr(fields, name) for name in names}
     return type(fields)(**values)
 
 

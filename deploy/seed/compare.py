@@ -20,14 +20,28 @@ from deploy.calcom.models import (
     plain_booking_fields,
 )
 
+_NOT_ALWAYS_TOLD = frozenset({"requires_authentication"})
+"""What a channel may take without giving it back; None is then "not told" and no difference."""
+
 
 def differing_fields(wanted: BaseModel, current: BaseModel) -> list[str]:
     """Names of the fields that are set in `wanted` and mean something else in `current`, in its order."""
+    hidden = untold_fields(wanted, current)
     return [
         name
         for name in type(wanted).model_fields
         if name in wanted.model_fields_set
+        and name not in hidden
         and _meaning(name, getattr(wanted, name)) != _meaning(name, getattr(current, name))
+    ]
+
+
+def untold_fields(wanted: BaseModel, current: BaseModel) -> list[str]:
+    """Names of the fields that are set in `wanted` and of which the channel does not say what they are."""
+    return [
+        name
+        for name in sorted(_NOT_ALWAYS_TOLD & wanted.model_fields_set)
+        if getattr(current, name, None) is None
     ]
 
 

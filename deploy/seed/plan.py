@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import EventType, Override, Schedule, TimeRange, User, Webhook
-from deploy.seed.compare import differing_fields
+from deploy.seed.compare import differing_fields, untold_fields
 from deploy.seed.ledger import WebhookKey
 from deploy.seed.parallel import WORKERS, each, parts
 from deploy.seed.prune import Kept, Pruning, prunable
@@ -74,6 +74,8 @@ class Plan:
     webhook_scopes: frozenset[str | None] | None = None
     """The event types (None: the user) whose webhooks were read; None where all were."""
     kept: tuple[Kept, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the plan cannot know."""
     user: str = ""
 
     @property
@@ -106,6 +108,7 @@ def render_plans(plans: Sequence[Plan]) -> str:
             for item in change.fields:
                 before = "" if item.before is None else f"{item.before} -> "
                 lines.append(f"{inside}    {item.name}: {before}{item.after}")
+        lines += [f"{inside}? {note}" for note in plan.notes]
         lines += [f"{inside}= {kept.kind} {kept.key} stays: {kept.why}" for kept in plan.kept]
     sums = [f"{_total(plans, 'create')} to create", f"{_total(plans, 'update')} to update"]
     if deletes := _total(plans, "delete"):
@@ -139,6 +142,7 @@ def plans_document(plans: Sequence[Plan]) -> dict[str, Any]:
             for plan in plans
             for kept in plan.kept
         ],
+        "notes": [note for plan in plans for note in plan.notes],
         "create": _total(plans, "create"),
         "update": _total(plans, "update"),
         "delete": _total(plans, "delete"),
@@ -200,8 +204,16 @@ def make_plan(
         webhook_ids,
         None if pruning else frozenset(wanted.event_type for wanted in manifest.webhooks),
         kept,
+        tuple(_notes(manifest, event_types_by_slug)),
         user,
     )
+
+
+def _notes(manifest: Manifest, event_types: Mapping[str, EventType]) -> Iterator[str]:
+    for wanted in manifest.event_types:
+        current = event_types.get(wanted.slug)
+        for name in untold_fields(wanted.fields, current) if current else ():
+            yield f"event type {wanted.slug}: {name} goes with other changes; this channel does not tell it"
 
 
 # --- what is there

@@ -225,7 +225,7 @@ def _event_type(event_type: EventType) -> dict[str, Any]:
         default = None if declared.is_required() else declared.default
         if name == "locations":
             entry[name] = [_location(item.model_dump(exclude_none=True)) for item in value]
-        elif value not in (default, (), ""):
+        elif value not in (None, default, (), ""):
             entry[name] = _plain(value)
     return entry
 

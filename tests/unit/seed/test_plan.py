@@ -157,6 +157,7 @@ class TestForPeopleAndPrograms:
                 }
             ],
             "kept": [],
+            "notes": [],
             "create": 0,
             "update": 1,
             "delete": 0,

@@ -1,0 +1,68 @@
+"""A stand-in on a real PostgreSQL with its first administrator, for the bench and for tests of seeding."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from deploy.calcom.http import RetryPolicy, open_client
+from deploy.calcom.session import password_login
+from deploy.calcom.setup import create_first_admin
+from deploy.calcom.web import WebChannel
+from tests.contract.replay import WEB_SETTINGS
+from tests.contract.replaying import servers
+
+EMAIL = "admin@example.test"
+PASSWORD = "Correct-Horse-Battery-9"
+NOW = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
+
+
+@dataclass
+class SeedableInstance:
+    """A running stand-in; its database is as empty as after the first sign-in."""
+
+    url: str
+    database_url: str
+    session: str
+
+    @contextlib.contextmanager
+    def channel(self, transport: httpx.BaseTransport | None = None) -> Iterator[WebChannel]:
+        """The administrator's channel; through this transport, and without retries, where one is given."""
+        if transport is not None:
+            with httpx.Client(base_url=self.url, transport=transport) as http:
+                yield WebChannel(http, self.session, policy=RetryPolicy(attempts=1))
+            return
+        with open_client(self.url) as http:
+            yield WebChannel(http, self.session)
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What a query on its database answers."""
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def empty(self) -> None:
+        """Take away what seeding made, so that the next test begins anew."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute('delete from "Webhook"; delete from "EventType"; delete from "Schedule"')
+
+
+@contextlib.contextmanager
+def seedable_instance(server_url: str | None = None) -> Iterator[SeedableInstance]:
+    """Start one, on a PostgreSQL of its own where no server's URL is given; removed afterwards."""
+    with contextlib.ExitStack() as stack:
+        server_url = server_url or stack.enter_context(servers.postgres())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = stack.enter_context(servers.scratch_database(server_url))
+        running = stack.enter_context(servers.stand_in(database, folder, WEB_SETTINGS, NOW))
+        # The stand-in says it is http://localhost:3000; the sign-in wants nothing of that name.
+        with open_client(running.url) as http:
+            create_first_admin(http, username="admin", full_name="Ada", email=EMAIL, password=PASSWORD)
+            session = password_login(http, EMAIL, PASSWORD)
+        yield SeedableInstance(running.url, database, session)
