@@ -48,7 +48,7 @@ class Instance:
         if call == "POST /api/v2/bookings" and body["start"] in self.taken:
             answer = recorded("api/bookings", 1)
         if call == "GET /api/v2/slots":
-            # The recorder asked for the whole day.
+            # The recorder asked for the whole day; 14:00 was not free then.
             answer["body"]["data"] = {
                 date: [slot for slot in slots if slot["start"] >= request.url.params["start"]]
                 for date, slots in answer["body"]["data"].items()
@@ -81,7 +81,7 @@ def flow() -> tuple[str, str, str]:
     return EXAMPLES[at], EXAMPLES[at + 1], EXAMPLES[at + 2]
 
 
-def test_the_booking_flow_books_the_slot_that_is_wanted(
+def test_the_booking_flow_books_the_first_free_slot(
     instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(*flow())
@@ -91,10 +91,10 @@ def test_the_booking_flow_books_the_slot_that_is_wanted(
         "POST /api/v2/slots/reservations",
         "POST /api/v2/bookings",
     ]
-    assert instance.sent[2][1] == {"eventTypeId": 9, "slotStart": "2026-12-07T14:00:00Z"}
+    assert instance.sent[2][1] == {"eventTypeId": 9, "slotStart": "2026-12-07T14:20:00Z"}
     assert instance.sent[3][1] == {
         "eventTypeId": 9,
-        "start": "2026-12-07T14:00:00Z",
+        "start": "2026-12-07T14:20:00Z",
         "attendee": {"name": "Jane Smith", "email": "jane@acme.test", "timeZone": "Europe/Berlin"},
         "metadata": {"source": "custom-checkout", "orderId": "42"},
     }
@@ -102,10 +102,10 @@ def test_the_booking_flow_books_the_slot_that_is_wanted(
 
 
 def test_the_booking_flow_takes_the_next_slot_when_somebody_was_faster(instance: Instance) -> None:
-    instance.taken = ["2026-12-07T14:00:00Z", "2026-12-07T14:20:00Z"]
+    instance.taken = ["2026-12-07T14:20:00Z", "2026-12-07T14:40:00Z"]
     run(*flow())
     starts = [body["start"] for call, body in instance.sent if call == "POST /api/v2/bookings"]
-    assert starts == [*instance.taken, "2026-12-07T14:40:00Z"]
+    assert starts == [*instance.taken, "2026-12-07T15:00:00Z"]
 
 
 def test_the_webhook_of_that_booking_closes_the_order(instance: Instance) -> None:
