@@ -319,6 +319,8 @@ def seed_schema_command() -> int:
 @click.option(
     "--password-file", type=click.File("r"), metavar="FILE", help="With --url: that user's password."
 )
+@click.option("--key-file", type=click.File("r"), metavar="FILE", help="With --url: an API key instead.")
+@click.option("--api-url", metavar="URL", help="With --key-file: of the API, where it is not URL/api.")
 @click.option(
     "--receiver-bind", metavar="ADDRESS:PORT", help="With --url: receive the webhooks here; else untested."
 )

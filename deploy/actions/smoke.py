@@ -14,6 +14,9 @@ import httpx
 
 from deploy.actions.inside import HostInside
 from deploy.actions.instance import Instance, quoted
+from deploy.calcom.api import ApiChannel
+from deploy.calcom.api_guest import ApiGuest
+from deploy.calcom.channel import Channel
 from deploy.calcom.guest import Guest
 from deploy.calcom.http import open_client
 from deploy.calcom.session import password_login
@@ -52,9 +55,11 @@ def smoke(
         RemoteReceiver(process, bind=gateway) as receiver,
         instance.public_client() as http,
         instance.channel() as channel,
+        _api_client(instance) as api_http,
     ):
         means = Means(
             inside=HostInside(instance),
+            api=ApiGuest(api_http) if instance.settings.images.api else None,
             mailbox=open_mailbox(instance.remote) if open_mailbox and instance.settings.smtp else None,
             ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
@@ -64,13 +69,26 @@ def smoke(
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
 
 
+def _api_client(instance: Instance) -> httpx.Client:
+    """A client on API v2 behind the public entrance; it connects with its first request."""
+    return open_client(
+        f"{instance.settings.public_url}/api",
+        ca_file=instance.authority_file,
+        connect_to=(instance.settings.ssh.address, 443),
+    )
+
+
 @dataclass(frozen=True)
 class AnyInstance:
-    """An instance that calstack did not deploy, and a user of it whose password we have."""
+    """An instance that calstack did not deploy, and the password or API key of one of its users."""
 
     url: str
-    email: str
-    password: str = field(repr=False)
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+    """With it all goes over API v2, and guests walk both ways."""
+    api_url: str | None = None
+    """What `/v2` of the API hangs on, where that is not `/api` of `url`."""
     ca_file: Path | None = None
     """The authority that signed its certificate, where it is a private one."""
     connect_to: str | None = None
@@ -92,6 +110,8 @@ def any_instance(
     url: str,
     email: str | None,
     password_file: TextIO | None,
+    key_file: TextIO | None,
+    api_url: str | None,
     receiver_bind: str | None,
     receiver_url: str | None,
     ca_file: Path | None,
@@ -99,31 +119,42 @@ def any_instance(
     queued_webhooks: bool,
 ) -> AnyInstance:
     """An instance as the command's options describe it; raises `InputError` where they do not fit."""
-    if email is None or password_file is None:
+    if (email is None or password_file is None) == (key_file is None):
         raise InputError(
-            "whose page shall be tested?", fix="give --email and --password-file of a user of that instance"
+            "whose page shall be tested, and over which channel?",
+            fix="give either --email and --password-file of a user of that instance, or --key-file",
         )
+    if api_url is not None and key_file is None:
+        raise InputError("--api-url is for keys alone", fix="give --key-file as well")
     if receiver_url is not None and receiver_bind is None:
         raise InputError(
             "--receiver-url says how this machine is reached, and nothing listens here",
             fix="give --receiver-bind as well: the address and port behind that URL",
         )
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InputError(f"{url!r} is not an http or https URL", fix="give it as https://NAME")
+    for address in (url, api_url):
+        if address is not None:
+            _refuse_what_is_no_url(address)
     return AnyInstance(
         url=url,
         email=email,
-        password=password_file.read().rstrip("\r\n"),
+        password=password_file.read().rstrip("\r\n") if password_file else None,
+        key=key_file.read().strip() if key_file else None,
+        api_url=api_url,
         ca_file=ca_file,
         connect_to=connect_to,
         receiver_bind=_address_and_port(receiver_bind) if receiver_bind else None,
         receiver_url=receiver_url,
         queued_webhooks=queued_webhooks,
     )
+
+
+def _refuse_what_is_no_url(text: str) -> None:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InputError(f"{text!r} is not an http or https URL", fix="give it as https://NAME")
 
 
 def _address_and_port(text: str) -> tuple[str, int]:
@@ -135,27 +166,34 @@ def _address_and_port(text: str) -> tuple[str, int]:
 
 
 def smoke_any(instance: AnyInstance, *, progress: Callable[[str], None] = lambda _: None) -> SmokeReport:
-    """The same journey with what a user has: a password, and a receiver on this machine where it is wanted.
+    """The same journey with what a user has: a password or a key, and, where wanted, a receiver here.
 
-    Raises `CalcomError` where the user cannot sign in, `ReceiverGoneError` where nothing can listen here.
+    Raises `CalcomError` where the password is refused, `ReceiverGoneError` where nothing can listen here.
     """
     with ExitStack() as opened:
-        http = opened.enter_context(_client(instance))
-        channel = WebChannel(http, password_login(http, instance.email, instance.password))
+        http = opened.enter_context(_client(instance, instance.url))
+        api: ApiGuest | None = None
+        channel: Channel
+        if instance.key is not None:
+            api_url = instance.api_url or f"{instance.url.rstrip('/')}/api"
+            api_http = opened.enter_context(_client(instance, api_url))
+            channel, api = ApiChannel(api_http, instance.key), ApiGuest(api_http)
+        else:
+            channel = WebChannel(http, password_login(http, instance.email or "", instance.password or ""))
         receiver: RemoteReceiver | None = None
         if instance.receiver_bind is not None:
             bind, port = instance.receiver_bind
             receiver = opened.enter_context(
                 RemoteReceiver(LocalReceiver(), bind=bind, port=port, seen_as=instance.receiver_url)
             )
-        means = Means(ahead=InstanceClock(http).ahead, queued_webhooks=instance.queued_webhooks)
+        means = Means(api=api, ahead=InstanceClock(http).ahead, queued_webhooks=instance.queued_webhooks)
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
 
 
-def _client(instance: AnyInstance) -> httpx.Client:
-    port = httpx.URL(instance.url).port or (443 if instance.url.startswith("https:") else 80)
+def _client(instance: AnyInstance, url: str) -> httpx.Client:
+    port = httpx.URL(url).port or (443 if url.startswith("https:") else 80)
     return open_client(
-        instance.url,
+        url,
         ca_file=instance.ca_file,
         connect_to=(instance.connect_to, port) if instance.connect_to else None,
     )

@@ -13,6 +13,8 @@ from deploy.smoke.receiver import RemoteReceiver
 OPTIONS: dict[str, Any] = {
     "url": "https://cal.example.test",
     "email": "ada@example.test",
+    "key_file": None,
+    "api_url": None,
     "receiver_bind": None,
     "receiver_url": None,
     "ca_file": None,
@@ -32,6 +34,12 @@ def test_an_instance_as_the_options_describe_it() -> None:
     assert "pa ss" not in repr(instance)
 
 
+def test_a_key_takes_the_place_of_the_password() -> None:
+    instance = described(email=None, password_file=None, key_file=io.StringIO("cal_0123\n"))
+    assert (instance.key, instance.password) == ("cal_0123", None)
+    assert "0123" not in repr(instance)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -40,6 +48,9 @@ def test_an_instance_as_the_options_describe_it() -> None:
         {"url": "https://[::1"},
         {"email": None},
         {"password_file": None},
+        {"key_file": io.StringIO("cal_x")},
+        {"api_url": "https://api.example.test"},
+        {"email": None, "password_file": None, "key_file": io.StringIO("cal_x"), "api_url": "api"},
         {"receiver_url": "https://hooks.example.test"},
         {"receiver_bind": "9099"},
         {"receiver_bind": "0.0.0.0:http"},
