@@ -105,7 +105,7 @@ def test_the_booking_flow_takes_the_next_slot_when_somebody_was_faster(instance:
     instance.taken = ["2026-12-07T14:20:00Z", "2026-12-07T14:40:00Z"]
     run(*flow())
     starts = [body["start"] for call, body in instance.sent if call == "POST /api/v2/bookings"]
-    assert starts == [*instance.taken, "2026-12-07T15:00:00Z"]
+    assert starts == [*instance.taken, "2026-12-07T15:20:00Z"]
 
 
 def test_the_webhook_of_that_booking_closes_the_order(instance: Instance) -> None:
