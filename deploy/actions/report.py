@@ -27,6 +27,7 @@ def deploy_report(
         elif not result.changed:
             total = sum(result.seconds.values())
             lines.append(f"{result.host}: nothing to do, smoke test passed ({total:.1f} s)")
+            lines += [f"  note        {note}" for note in result.notes]
         else:
             lines += _handover(opened, result, timings)
     return lines
@@ -44,6 +45,7 @@ def _handover(opened: Opened, result: DeployResult, timings: Sequence[tuple[str,
         f"  sign in     {result.url}/auth/login as {settings.admin.email}",
         f"  password    .venv/bin/calstack secrets show admin_password --host {result.host}{inventory}",
         *(f"  changed     {change}" for change in result.changed),
+        *(f"  note        {note}" for note in result.notes),
         f"  seconds     {', '.join(f'{stage} {seconds:.0f}' for stage, seconds in stages.items())}",
     ]
     if lab:

@@ -72,8 +72,9 @@ def start(client: docker.DockerClient, volume: str) -> Iterator[Start]:
     started: list[Container] = []
 
     def run(image: str, *command: str, **options: Any) -> Container:
-        where = {} if "network" in options else {"network_mode": "none"}
-        container: Container = client.containers.run(image, list(command), detach=True, **where, **options)
+        if "network" not in options:
+            options["network_mode"] = "none"
+        container: Container = client.containers.run(image, list(command), detach=True, **options)
         started.append(container)
         return container
 

@@ -81,7 +81,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "any_server" in metafunc.fixturenames:
         metafunc.parametrize("any_server", servers, indirect=True, scope="session")
     elif "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", servers, indirect=True, scope="session")
+        asks_the_api = "api" in metafunc.fixturenames
+        chosen = [name for name, server in servers.items() if server.settings.has_api or not asks_the_api]
+        metafunc.parametrize("server", chosen, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -121,6 +123,12 @@ def entrance(server: Server) -> Server:
     if server.entrance_problem is not None:
         raise NotSeenError(server.entrance_problem)
     return server
+
+
+@pytest.fixture(scope="session")
+def api(entrance: Server) -> Server:
+    """The same, of a host that has an API; others have nothing to check there."""
+    return entrance
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import socket
 import stat
 import subprocess
 import time
@@ -33,8 +34,8 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks want to know of this host.
 
     `request`: `domain`, `inner_port`, `images` (references), `needles` (name of a secret to the forms
-    that it is searched for in), `expected` (variable of the app to its value) and `samples` (values that
-    documentation prints). A part that could not be looked at is `{"problem": why}`.
+    that it is searched for in), `expected` (service to its variables with their values) and `samples` (values
+    that documentation prints). A part that could not be looked at is `{"problem": why}`.
     """
     containers = _or_problem(_containers)
     parts: dict[str, Callable[[], Any]] = {
@@ -46,11 +47,14 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "listening": _listening,
         "files": _files,
         "exposed": lambda: _exposed(request["needles"]),
-        "environment": lambda: _environment(containers, request),
+        "environment": lambda: _environment(containers, request, "web"),
+        "api_environment": lambda: _environment(containers, request, "api"),
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "database": lambda: _database(containers),
-        "database_reaches": lambda: _database_reaches(containers),
+        "database_reaches": lambda: _reaches_the_host(containers, "db"),
+        "cache_reaches": lambda: _reaches_the_host(containers, "cache"),
+        "cache_from_host": lambda: _cache_from_host(containers),
         "firewall": _firewall,
         "hairpin": lambda: _hairpin(containers, request["domain"]),
         "bearer_undefined": lambda: _task_queue_answer(request, "Bearer undefined"),
@@ -233,11 +237,11 @@ def _secrets_in(path: Path, needles: dict[str, list[str]]) -> list[str]:
     return [name for name, forms in needles.items() if any(form.encode() in content for form in forms)]
 
 
-def _environment(containers: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """What the running app was started with: its public variables, and of its secrets what may be told."""
-    said = dict(entry.partition("=")[::2] for entry in _of(containers, "web")["Config"]["Env"])
+def _environment(containers: Any, request: dict[str, Any], service: str) -> dict[str, Any]:
+    """What web or api was started with: its public variables, and of its secrets what may be told."""
+    said = dict(entry.partition("=")[::2] for entry in _of(containers, service)["Config"]["Env"])
     secrets = {}
-    for name, value in request["expected"].items():
+    for name, value in request["expected"][service].items():
         running = said.get(name)
         secrets[name] = {
             "length": None if running is None else len(running),
@@ -249,6 +253,9 @@ def _environment(containers: Any, request: dict[str, Any]) -> dict[str, Any]:
         "NEXTAUTH_URL",
         "NEXT_PUBLIC_DISABLE_SIGNUP",
         "NODE_TLS_REJECT_UNAUTHORIZED",
+        "REWRITE_API_V2_PREFIX",
+        "IS_TEAM_BILLING_ENABLED",
+        "LOG_LEVEL",
     )
     return {"secrets": secrets, "public": {name: said.get(name) for name in public}}
 
@@ -301,9 +308,9 @@ def _database(containers: Any) -> Any:
     return json.loads(answer)
 
 
-def _database_reaches(containers: Any) -> dict[str, str]:
-    """Whether a connection from within the database's container to its own host gets anywhere."""
-    container = _of(containers, "db")
+def _reaches_the_host(containers: Any, service: str) -> dict[str, str]:
+    """Whether a connection from within a container without a way out to its own host gets anywhere."""
+    container = _of(containers, service)
     found = {}
     for name, network in container["NetworkSettings"]["Networks"].items():
         gateway = network["Gateway"] or _gateway_of(name)
@@ -315,6 +322,18 @@ def _database_reaches(containers: Any) -> dict[str, str]:
         verdict = {0: "open", 124: "no answer"}.get(probe.returncode, probe.stderr.strip()[-200:])
         found[f"{gateway}:22"] = verdict
     return found
+
+
+def _cache_from_host(containers: Any) -> list[str]:
+    """Addresses at which this host itself can connect to the cache, which asks nobody for a password."""
+    reached = []
+    for network in _of(containers, "cache")["NetworkSettings"]["Networks"].values():
+        try:
+            socket.create_connection((network["IPAddress"], 6379), timeout=2).close()
+        except OSError:
+            continue
+        reached.append(f"{network['IPAddress']}:6379")
+    return reached
 
 
 def _gateway_of(network: str) -> str:

@@ -32,12 +32,12 @@ from tests.verify import look
 SAMPLES = ("secret", "password", "changeme", "magical_password", "0cc0e6c35519bba620c9360cfe3e68d0")
 """Values that Cal.com's own sample files carry; nobody's instance may run with one (FACTS §2)."""
 
+_SHARED = {"NEXTAUTH_SECRET": "nextauth_secret", "CALENDSO_ENCRYPTION_KEY": "encryption_key"}
 _EXPECTED = {
-    "NEXTAUTH_SECRET": "nextauth_secret",
-    "CALENDSO_ENCRYPTION_KEY": "encryption_key",
-    "CRON_API_KEY": "cron_api_key",
-    "CRON_SECRET": "cron_secret",
+    "web": _SHARED | {"CRON_API_KEY": "cron_api_key", "CRON_SECRET": "cron_secret"},
+    "api": _SHARED | {"JWT_SECRET": "jwt_secret"},
 }
+"""Variables of a service, and the secret that each holds."""
 _SHORTEST_NEEDLE = 8
 _LONGEST_LOOK_SECONDS = 120
 
@@ -148,10 +148,17 @@ class Server:
     def images(self) -> dict[str, str]:
         """The reference that each service shall run, on a machine of this kind."""
         images, architecture = self.settings.images, self.found("machine")["architecture"]
+        chosen = {
+            "web": images.web,
+            "db": images.database,
+            "proxy": images.proxy,
+            "api": images.api,
+            "cache": images.cache,
+        }
         return {
-            "web": images.web.for_architecture(architecture),
-            "db": images.database.for_architecture(architecture),
-            "proxy": images.proxy.for_architecture(architecture),
+            service: image.for_architecture(architecture)
+            for service, image in chosen.items()
+            if image is not None
         }
 
     def _refuse_bare_host(self) -> None:
@@ -236,7 +243,10 @@ class Server:
 
     def _request(self) -> dict[str, Any]:
         try:
-            values = {name: self.store.show(secret, self.name) for name, secret in _EXPECTED.items()}
+            values = {
+                service: {name: self.store.show(secret, self.name) for name, secret in secrets.items()}
+                for service, secrets in _EXPECTED.items()
+            }
         except InputError:
             raise NotSeenError(
                 f"the inventory holds no secrets of this host: it was not deployed from here\n"
@@ -246,7 +256,8 @@ class Server:
         images = self.settings.images
         references = [
             reference
-            for image in (images.web, images.database, images.proxy)
+            for image in (images.web, images.database, images.proxy, images.api, images.cache)
+            if image is not None
             for reference in (image.reference, image.reference_arm64)
             if reference is not None
         ]

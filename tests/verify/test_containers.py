@@ -10,8 +10,10 @@ import pytest
 from tests.verify.complaint import complaint, listed
 from tests.verify.server import Server
 
-SERVICES = ("db", "web", "proxy")
-READ_ONLY = ("db", "proxy")
+SERVICES = ("db", "web", "proxy", "api", "cache")
+OF_THE_API = ("api", "cache")
+READ_ONLY = ("db", "proxy", "api", "cache")
+WITHOUT_A_WAY_OUT = ("db", "cache")
 """Not the web app: its start script writes the public address into built files (FACTS §13)."""
 
 Container = dict[str, Any]
@@ -22,6 +24,8 @@ OVERRIDE = "calstack deploy; if /opt/calcom/compose.override.yaml says otherwise
 def _each(server: Server) -> Iterator[tuple[str, Container]]:
     containers: dict[str, Container] = server.found("containers")
     for service in SERVICES:
+        if service in OF_THE_API and not server.settings.has_api:
+            continue
         assert service in containers, complaint(
             f"there is no container of {service}",
             why="the instance is not whole",
@@ -32,9 +36,21 @@ def _each(server: Server) -> Iterator[tuple[str, Container]]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_it_runs_and_is_healthy(server: Server, service: str) -> None:
-    state = dict(_each(server))[service]["State"]
+    containers = dict(_each(server))
+    if service in OF_THE_API and not server.settings.has_api:
+        assert service not in containers, complaint(
+            f"{service} runs, and the settings name no image for it",
+            why="it still takes memory, and whoever has a key can use it",
+            fix="calstack deploy removes it",
+        )
+        return
+    state = containers[service]["State"]
     look = f"cd /opt/calcom && docker compose logs --since 15m {service}"
-    why = "no one can book" if service != "proxy" else "no one can reach the instance"
+    why = {
+        "proxy": "no one can reach the instance",
+        "api": "programs that use the API fail",
+        "cache": "the API counts and queues in it, and hangs without it",
+    }.get(service, "no one can book")
     assert state["Running"], complaint(
         f"{service} does not run ({state['Status']}, code {state['ExitCode']})",
         why=why,
@@ -159,17 +175,18 @@ def test_only_the_proxy_is_published_and_the_inner_entrance_on_loopback(server: 
                 )
 
 
-def test_the_database_has_no_way_out(server: Server) -> None:
+def test_database_and_cache_have_no_way_out(server: Server) -> None:
     networks = server.found("networks")
-    _, database = next((item for item in _each(server) if item[0] == "db"), ("", {}))
-    joined = {
-        name.removeprefix("calcom_"): network
-        for name, network in database["NetworkSettings"]["Networks"].items()
-    }
     why = "stolen data could leave through it"
-    assert list(joined) == ["data"], complaint(
-        f"db is in the networks {listed(sorted(joined))}, and belongs into data alone", why=why, fix=OVERRIDE
-    )
+    for service, container in _each(server):
+        if service not in WITHOUT_A_WAY_OUT:
+            continue
+        joined = [name.removeprefix("calcom_") for name in container["NetworkSettings"]["Networks"]]
+        assert joined == ["data"], complaint(
+            f"{service} is in the networks {listed(sorted(joined))}, and belongs into data alone",
+            why=why,
+            fix=OVERRIDE,
+        )
     assert networks["data"]["Internal"], complaint(
         "the network data is not internal",
         why=why,
