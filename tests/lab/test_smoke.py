@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -73,7 +74,10 @@ def test_a_webhook_that_cannot_arrive_is_named_with_its_fix(deployed_lab: Deploy
         deployed_lab.on_host("iptables -D INPUT -i br-cal-front -p tcp --syn --dport 30000:65535 -j REJECT")
     assert failed.returncode == 1
     (host,) = json.loads(failed.stdout)["hosts"]
-    assert host["fault"]["step"] == "receive BOOKING_CREATED"
+    assert (host["fault"]["step"], host["fault"]["name"]) == (
+        "receive BOOKING_CREATED",
+        "webhook-unreachable",
+    )
     assert host["fault"]["fix"]
     assert left_over(deployed_lab) == "0|0|0|0|0"
 
@@ -83,3 +87,38 @@ def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
     while not happened():
         assert time.monotonic() < end, f"nothing happened within {seconds:.0f} s"
         time.sleep(0.1)
+
+
+def test_two_at_once_with_a_password_do_not_disturb_each_other(
+    deployed_lab: DeployedLab, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text(deployed_lab.admin_password, encoding="utf-8")
+    calstack = deployed_lab.command()[0]
+    command = [
+        *(calstack, "smoke", "--json", "--url", deployed_lab.url, "--connect-to", deployed_lab.address),
+        *("--ca-file", str(deployed_lab.ca_file)),
+        *("--email", deployed_lab.admin_email, "--password-file", str(password)),
+        *("--receiver-bind", f"{machine_as_hosts_see_it()}:0"),
+    ]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in running:
+        said, _ = process.communicate(timeout=120)
+        (report,) = json.loads(said)["hosts"]
+        assert (process.returncode, report["fault"]) == (0, None)
+        assert [step["name"] for step in report["steps"] if step["outcome"] == "skipped"] == [
+            "see that the app reaches itself",
+            "see it in the host's calendars",
+            "see its mails",
+        ]
+        assert report["cancelled_bookings"] == {"removed": 0, "left": 2}
+    # A foreign instance keeps its cancelled bookings; this one is ours after all.
+    done = """delete from \\"Booking\\" where status = 'cancelled' returning 1"""
+    assert deployed_lab.sql(done) == ["1"] * 4
+    assert left_over(deployed_lab) == "0|0|0|0|0"
+
+
+def machine_as_hosts_see_it() -> str:
+    template = "{{(index .IPAM.Config 0).Gateway}}"
+    command = ["docker", "network", "inspect", "bridge", "--format", template]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
