@@ -9,7 +9,9 @@ What was recorded on 6.0.2 is the contract, held by `tests/contract/test_api_cli
 |               | a confirmation policy is written whole       | read, merged, written                |
 |               | hiding guests resets the other questions     | they go along                        |
 |               | a slug is normalised                         | the answer's slug holds              |
+|               | empty lists of locations, lengths: refused   | left out; `NotOffered` on a change   |
 | schedules     | name, zone and default must be said          | the user's zone, no default          |
+|               | no hours at all become Cal.com's own         | written once more                    |
 | webhooks      | broken URLs are taken                        | whoever declares them checks them    |
 |               | lists come in pages of 250                   | read page after page                 |
 | bookings      | slot taken: 400, told by its text            | `SlotTaken`                          |
@@ -95,7 +97,7 @@ class ApiChannel:
         self._rest = Rest(self._rest.http, new, self._rest.policy, self._rest.pacer)
         return new
 
-    def _refuse_what_is_not_offered(self, fields: ProfileFields | WebhookFields) -> None:
+    def _refuse_what_is_not_offered(self, fields: EventTypeFields | ProfileFields | WebhookFields) -> None:
         missing = cannot_write(self.name, fields)
         if missing:
             raise NotOffered(
@@ -120,9 +122,13 @@ class ApiChannel:
         body = {"isDefault": False, **schedules.schedule_input(fields)}
         if not body.get("timeZone"):
             body["timeZone"] = self.me().time_zone
-        return self._rest.write(
+        made = self._rest.write(
             "POST", "/v2/schedules", SCHEDULES, schedules.ScheduleAnswer, body, idempotent=False
         ).schedule()
+        if fields.availability == {} and made.availability:
+            # No hours count as hours that were not said.
+            return self.update_schedule(made.id, ScheduleFields(availability={}))
+        return made
 
     def update_schedule(self, schedule_id: int, fields: ScheduleFields) -> Schedule:
         """See `Channel.update_schedule`."""
@@ -191,6 +197,7 @@ class ApiChannel:
 
     def update_event_type(self, event_type_id: int, fields: EventTypeFields) -> EventType:
         """See `Channel.update_event_type`; one read more where only part of what is written whole is set."""
+        self._refuse_what_is_not_offered(fields)
         if event_types.builds_on_current(fields):
             fields = event_types.completed(fields, self.get_event_type(event_type_id))
         return self._rest.write(

@@ -74,7 +74,8 @@ class ApiGuest:
             params["timeZone"] = time_zone
         days = self._rest.get("/v2/slots", SLOTS, dict[str, list[bookings.SlotAnswer]], params)
         starts = {slot.start.astimezone(dt.UTC) for day in days.values() for slot in day}
-        return tuple(Slot(start=moment) for moment in sorted(starts))
+        # An end at midnight is taken for a date, and so for the end of the day that begins.
+        return tuple(Slot(start=moment) for moment in sorted(starts) if start <= moment < end)
 
     def reserve(self, event: PublicEvent, start: dt.datetime) -> Reservation:
         """Hold a slot for five minutes; raises `SlotTaken`."""

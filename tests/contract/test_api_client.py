@@ -375,8 +375,7 @@ class TestEventTypes:
             channel.get_event_type(999999)
 
     def test_slug_taken(self) -> None:
-        taken = _with_body(self.EVENT_TYPES[8], {**self.EVENT_TYPES[8]["request"]["body"], "locations": []})
-        channel, replay = channel_over(taken)
+        channel, replay = channel_over(self.EVENT_TYPES[8])
         with pytest.raises(errors.AlreadyExists, match="'intro' is there already"):
             channel.create_event_type(
                 EventTypeFields(title="Intro", slug="intro", length_minutes=30, locations=())

@@ -247,6 +247,7 @@ class EventTypeAnswer(Wire):
         return EventType(
             **{
                 **direct,
+                "custom_name": self.custom_name or None,
                 "locations": tuple(item.location() for item in self.locations),
                 "booking_limits": _limits(self.booking_limits),
                 "duration_limits": _limits(self.duration_limits),

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from deploy.calcom import errors
+from deploy.calcom.abilities import cannot_write
 from deploy.calcom.api import ApiChannel
 from deploy.calcom.api_guest import ApiGuest
 from deploy.calcom.booking import BookingRequest, looking_in
@@ -22,6 +23,7 @@ from deploy.calcom.models import (
     Location,
     NoticeThreshold,
     PublicEvent,
+    ScheduleFields,
     WebhookFields,
 )
 from deploy.calcom.rest import field_errors
@@ -147,6 +149,25 @@ class TestEventTypes:
         title, email, _ = instance.bodies("PATCH /v2/event-types/9")[0]["bookingFields"]
         assert (title["required"], title["hidden"], email["required"]) == (True, True, True)
 
+    def test_empty_lists_are_left_out_of_a_new_one_and_refused_of_an_old_one(self) -> None:
+        instance = Instance({"POST /v2/event-types": [HELD]})
+        channel = instance.channel()
+        channel.create_event_type(
+            EventTypeFields(title="A", slug="a", length_minutes=5, locations=(), length_options=())
+        )
+        assert instance.sent[0][1] == {"title": "A", "slug": "a", "lengthInMinutes": 5}
+        fields = EventTypeFields(locations=(), length_options=())
+        assert cannot_write("api", fields) == ("locations", "length_options")
+        assert cannot_write("web", fields) == ()
+        with pytest.raises(errors.NotOffered, match="locations, length_options"):
+            channel.update_event_type(9, fields)
+
+    def test_texts_are_taken_away_by_empty_ones(self) -> None:
+        instance = Instance({"PATCH /v2/event-types/9": [{**HELD, "customName": ""}]})
+        held = instance.channel().update_event_type(9, EventTypeFields(description=None, custom_name=None))
+        assert instance.sent[0][1] == {"description": "", "customName": ""}
+        assert (held.description, held.custom_name) == (None, None)
+
     def test_a_slug_that_the_server_refuses_without_a_reason(self) -> None:
         generic = (400, {"code": "TRPCError", "message": "Bad request: Please check your request data"})
         fields = EventTypeFields(
@@ -166,6 +187,21 @@ class TestEventTypes:
             channel.create_event_type(EventTypeFields(title="A", slug="a", length_minutes=5, locations=()))
         assert caught.value.maybe_done
         assert len(instance.sent) == 1
+
+
+class TestSchedules:
+    def test_no_hours_at_all_are_written_once_more(self) -> None:
+        hours = [{"days": ["Monday"], "startTime": "09:00", "endTime": "17:00"}]
+        made = {"id": 4, "name": "Never", "timeZone": "UTC", "isDefault": False, "overrides": []}
+        instance = Instance(
+            {
+                "POST /v2/schedules": [{**made, "availability": hours}],
+                "PATCH /v2/schedules/4": [{**made, "availability": []}],
+            }
+        )
+        fields = ScheduleFields(name="Never", time_zone="UTC", availability={})
+        assert instance.channel().create_schedule(fields).availability == {}
+        assert instance.bodies("PATCH /v2/schedules/4") == [{"availability": []}]
 
 
 class TestKey:
@@ -362,6 +398,15 @@ def test_absent() -> None:
         "host": False,
         "attendees": [{"email": "jane@acme.test", "absent": True}],
     }
+
+
+def test_an_end_at_midnight_does_not_bring_the_next_day() -> None:
+    days = {
+        "2026-12-07": [{"start": "2026-12-07T08:00:00.000Z"}, {"start": "2026-12-07T23:30:00.000Z"}],
+        "2026-12-08": [{"start": "2026-12-08T00:00:00.000Z"}],
+    }
+    slots = Instance({"GET /v2/slots": [days]}).guest().slots(EVENT, START, START.replace(day=8, hour=0))
+    assert [slot.start.hour for slot in slots] == [8, 23]
 
 
 def test_a_slot_that_is_held_already() -> None:

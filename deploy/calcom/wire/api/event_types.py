@@ -222,6 +222,9 @@ class EventTypeAnswer(Wire):
         return EventType(
             **{
                 **direct,
+                # Null in the database is an empty text here.
+                "description": self.description or None,
+                "custom_name": self.custom_name or None,
                 "locations": tuple(item.location() for item in self.locations),
                 "booking_fields": plain_booking_fields(
                     [question for item in self.questions if (question := item.question()) is not None]
@@ -322,6 +325,8 @@ EVENT_TYPE_NAMES = {
 }
 """Fields that only have another name over API v2."""
 
+_TEXTS = ("description", "custom_name")
+"""An empty text takes them away for certain; what null does to a field was not recorded."""
 _POLICY = ("requires_confirmation", "confirmation_threshold", "unconfirmed_blocks_slot")
 _QUESTIONS = ("booking_fields", "disable_guests")
 
@@ -356,7 +361,7 @@ def event_type_input(fields: EventTypeFields) -> dict[str, Any]:
             continue
         value = getattr(fields, name)
         if name in EVENT_TYPE_NAMES:
-            data[EVENT_TYPE_NAMES[name]] = value
+            data[EVENT_TYPE_NAMES[name]] = "" if value is None and name in _TEXTS else value
         elif name not in (*_POLICY, "booking_fields"):
             data.update(_COMPOSED[name](value))
     if "booking_fields" in fields.model_fields_set:
@@ -376,6 +381,11 @@ def location_input(location: Location) -> dict[str, Any]:
     if location.type in ("address", "link", "phone"):
         data["public"] = location.public
     return data
+
+
+def _locations_input(locations: tuple[Location, ...] | None) -> dict[str, Any]:
+    # An empty list is refused; left out, a new event type gets Cal Video where its app has keys, else none.
+    return {"locations": [location_input(item) for item in locations]} if locations else {}
 
 
 def question_input(field: BookingField) -> dict[str, Any]:
@@ -433,7 +443,8 @@ def _with_defaults(slug: str, data: dict[str, Any]) -> dict[str, Any]:
 def _questions_input(fields: EventTypeFields) -> list[dict[str, Any]]:
     questions = [question_input(item) for item in fields.booking_fields or ()]
     if fields.disable_guests is None:
-        return questions
+        # An empty list is refused; one question as it is anyway makes all of them so.
+        return questions or [question_input(BookingField(slug="notes"))]
     # The question and the switch must say the same, whichever of them a version looks at.
     guests = next((item for item in questions if item.get("slug") == "guests"), {"slug": "guests"})
     others = [item for item in questions if item is not guests]
@@ -516,13 +527,14 @@ def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any] | None
 
 _COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
     {
-        "locations": lambda value: {"locations": [location_input(item) for item in value or ()]},
+        "locations": _locations_input,
         "booking_limits": lambda value: {"bookingLimitsCount": _limits_input(value)},
         "duration_limits": lambda value: {"bookingLimitsDuration": _limits_input(value)},
         "active_bookings_limit": lambda value: {"bookerActiveBookingsLimit": _active_input(value)},
         "booking_window": lambda value: {"bookingWindow": _window_input(value)},
         "booker_layouts": lambda value: {"bookerLayouts": _layouts_input(value)},
-        "length_options": lambda value: {"lengthInMinutesOptions": list(value or ())},
+        # An empty list is refused, as of locations.
+        "length_options": lambda value: {"lengthInMinutesOptions": list(value)} if value else {},
         "recurrence": lambda value: {"recurrence": _recurrence_input(value)},
         "color": lambda value: {"color": _color_input(value)},
         "seats": lambda value: {"seats": _seats_input(value)},
