@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,6 +117,17 @@ class TestAlone:
         assert caught.value.retry_after == 3600
         assert clock() == 1000
 
+    def test_nobody_else_waits_for_such_a_block_either(self) -> None:
+        clock = StandingClock()
+        throttler = Throttler([Row("Default", 1, 10, 3600)], clock)
+        pacer = Pacer(clock=clock, sleep=clock.sleep)
+        with throttler.client() as others:
+            others.get("/")
+        for _ in range(2):
+            with pytest.raises(TooManyRequests):
+                calls(throttler, pacer, clock.sleep, 1)
+        assert (throttler.refused, clock()) == (1, 1000)
+
     def test_a_refusal_is_tried_again_a_few_times_only(self) -> None:
         clock = StandingClock()
         throttler = Throttler([Row("Default", 0, 10, 5)], clock)
@@ -141,15 +153,35 @@ class TestAlone:
 class TestTogether:
     """Threads that share one pacer; time goes forty times as fast."""
 
-    def test_four_threads_are_never_refused(self) -> None:
+    @pytest.mark.parametrize(("limit", "each"), [(20, 25), (3, 4), (1, 1)])
+    def test_four_threads_are_never_refused(self, limit: int, each: int) -> None:
         clock = FastClock(40)
-        throttler = Throttler([Row("Default", 20, 10, 15)], clock)
+        throttler = Throttler([Row("Default", limit, 10, 15)], clock, lambda: time.sleep(0.005))
         pacer = Pacer(clock=clock, sleep=clock.sleep)
         with ThreadPoolExecutor(4) as pool:
-            runs = [pool.submit(calls, throttler, pacer, clock.sleep, 25) for _ in range(4)]
+            runs = [pool.submit(calls, throttler, pacer, clock.sleep, each) for _ in range(4)]
             for run in runs:
                 run.result()
-        assert (throttler.served, throttler.refused) == (100, 0)
+        assert (throttler.served, throttler.refused) == (4 * each, 0)
+
+    def test_threads_are_on_their_way_at_the_same_time(self) -> None:
+        together, most, lock = 0, 0, threading.Lock()
+
+        def answer_takes() -> None:
+            nonlocal together, most
+            with lock:
+                together += 1
+                most = max(most, together)
+            time.sleep(0.01)
+            with lock:
+                together -= 1
+
+        throttler = Throttler([Row("Default", 1000, 60, 60)], time.monotonic, answer_takes)
+        pacer = Pacer()
+        with ThreadPoolExecutor(4) as pool:
+            for run in [pool.submit(calls, throttler, pacer, time.sleep, 10) for _ in range(4)]:
+                run.result()
+        assert most == 4
 
     def test_beside_a_client_that_does_not_pace_refusals_stay_few(self) -> None:
         clock = FastClock(40)

@@ -42,6 +42,8 @@ class Throttler:
 
     rows: list[Row]
     clock: Callable[[], float]
+    answer_takes: Callable[[], None] = lambda: None
+    """Called between counting a call and answering it."""
     served: int = 0
     refused: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,6 +54,7 @@ class Throttler:
             said = {row.name: row.hit(now) for row in self.rows}
             refused = all(blocked for blocked, _, _ in said.values())
             self.served, self.refused = self.served + (not refused), self.refused + refused
+        self.answer_takes()
         headers: dict[str, str] = {}
         for row in self.rows:
             remaining, reset = said[row.name][1:]
