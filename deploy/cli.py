@@ -78,14 +78,27 @@ def _foreign_options(function: _Function) -> _Function:
         url: str | None,
         email: str | None,
         totp_code: str | None,
+        key: str | None,
+        api_url: str | None,
         ca_file: Path | None,
         **options: Any,
     ) -> Any:
-        return function(*arguments, foreign=_access(url, email, totp_code, ca_file), **options)
+        access = None
+        if url is not None:
+            password = _password(email) if key is None else None
+            access = seeding.ForeignAccess(url, email, password, totp_code, key, api_url, ca_file)
+        return function(*arguments, foreign=access, **options)
 
     for option in (
         click.option("--url", metavar="URL", help="An instance that calstack did not deploy."),
-        click.option("--email", metavar="ADDRESS", help="Whose things, with --url."),
+        click.option(
+            "--key",
+            metavar="KEY",
+            envvar="CALSTACK_API_KEY",
+            help="API key, with --url: all goes over API v2. Better in CALSTACK_API_KEY than on the line.",
+        ),
+        click.option("--api-url", metavar="URL", help="What /v2 hangs on, where that is not /api of --url."),
+        click.option("--email", metavar="ADDRESS", help="Whose things, with --url and without a key."),
         click.option("--totp", "totp_code", metavar="CODE", help="Six digits, where the account wants them."),
         click.option(
             "--ca-file",
@@ -97,19 +110,15 @@ def _foreign_options(function: _Function) -> _Function:
     return with_access  # type: ignore[return-value]
 
 
-def _access(
-    url: str | None, email: str | None, totp_code: str | None, ca_file: Path | None
-) -> seeding.ForeignAccess | None:
-    if url is None:
-        return None
+def _password(email: str | None) -> str:
     if email is None:
-        raise InputError("--url needs --email", fix="say whose things are meant")
+        raise InputError("--url needs --key or --email", fix="say with what to sign in")
     password = os.environ.get("CALSTACK_PASSWORD")
     if password is None:
         if not sys.stdin.isatty():
             raise InputError("there is no password", fix="export CALSTACK_PASSWORD")
-        password = click.prompt(f"Password of {email}", hide_input=True, err=True)
-    return seeding.ForeignAccess(url, email, password, totp_code, ca_file)
+        password = str(click.prompt(f"Password of {email}", hide_input=True, err=True))
+    return password
 
 
 def _json_option(function: _Function) -> _Function:
@@ -227,8 +236,8 @@ def seed_group(
 
     Example: calstack seed --plan
 
-    With --url it goes to an instance that calstack did not deploy, of which no inventory is needed; the
-    password comes from CALSTACK_PASSWORD or is asked for.
+    With --url it goes to an instance that calstack did not deploy, of which no inventory is needed: over API
+    v2 with a key, else with a password, which comes from CALSTACK_PASSWORD or is asked for.
 
     Example: calstack seed --url https://cal.example.com --email ada@example.com --file seed.yaml
     """

@@ -12,8 +12,10 @@ import httpx
 
 from deploy.actions.instance import Instance, quoted
 from deploy.actions.seed_ledger import DatabaseLedger
+from deploy.calcom.api import ApiChannel
 from deploy.calcom.channel import Channel
 from deploy.calcom.http import open_client
+from deploy.calcom.opening import open_channel
 from deploy.calcom.session import minted_cookie, password_login
 from deploy.calcom.web import WebChannel
 from deploy.errors import CalstackError, InputError
@@ -144,19 +146,38 @@ def pull_foreign(access: ForeignAccess) -> Pulled:
 
 @dataclass(frozen=True)
 class ForeignAccess:
-    """How to reach an instance that calstack did not deploy: its public URL and a person's credentials."""
+    """How to reach an instance that calstack did not deploy: its public URL, and an API key or a password."""
 
     url: str
-    email: str
-    password: str = field(repr=False)
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
     totp_code: str | None = None
+    key: str | None = field(default=None, repr=False)
+    """With it all goes over API v2."""
+    api_url: str | None = None
+    """What `/v2` of the API hangs on, where that is not `/api` of `url`."""
     ca_file: Path | None = None
 
     @contextmanager
     def channel(self) -> Iterator[Channel]:
-        """A channel with a session of that person. Raises what `password_login` raises."""
-        with open_client(self.url, ca_file=self.ca_file) as http:
-            yield WebChannel(http, password_login(http, self.email, self.password, totp_code=self.totp_code))
+        """API v2 with the key, else the web app with a session of that person.
+
+        Raises what `open_channel` and `password_login` raise.
+        """
+        api_url = self.api_url or f"{self.url.rstrip('/')}/api"
+        with (
+            open_client(self.url, ca_file=self.ca_file) as http,
+            open_client(api_url, ca_file=self.ca_file) as api,
+        ):
+            yield open_channel(
+                "api" if self.key else "web",
+                api=(lambda: ApiChannel(api, self.key or "")) if self.key else None,
+                web=(lambda: self._signed_in(http)) if self.email else None,
+            ).channel
+
+    def _signed_in(self, http: httpx.Client) -> WebChannel:
+        cookie = password_login(http, self.email or "", self.password or "", totp_code=self.totp_code)
+        return WebChannel(http, cookie)
 
 
 # --- the run

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from deploy.calcom.abilities import cannot_write
 from deploy.calcom.channel import Channel
+from deploy.calcom.models import BookingField
 from deploy.errors import InputError
 from deploy.seed.wanted import Manifest
-
-_PROFILE_OVER_API = frozenset({"name", "bio", "locale", "time_zone", "week_start", "time_format"})
-"""What `PATCH /v2/me` takes; themes, colours and the like only the web app can set."""
-_WEBHOOK_ONLY_OVER_WEB = ("time", "time_unit")
-"""API v2's webhooks carry no delay."""
 
 
 def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool) -> None:
@@ -17,7 +14,17 @@ def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool) 
 
     `other_users`: whether other users can be reached, as on instances that calstack deployed.
     """
-    said = _over_api(manifest) if channel.name == "api" else []
+    said = []
+    if manifest.profile is not None:
+        names = cannot_write(channel.name, manifest.profile.fields)
+        said += [f"profile: {name} cannot be set" for name in names]
+    for event_type in manifest.event_types if channel.name == "api" else ():
+        if any(_hides_email(question) for question in event_type.fields.booking_fields or ()):
+            # Recorded in contract/both/fields.json: refused with and without a required phone number.
+            said.append(f"event type {event_type.slug}: the question email cannot be hidden or optional")
+    for webhook in manifest.webhooks:
+        names = cannot_write(channel.name, webhook.fields)
+        said += [f"webhook {webhook.url}: {name} cannot be set" for name in names]
     if manifest.users and not other_users:
         said.append(
             f"users ({', '.join(manifest.users)}): other people's things can be seeded only on instances "
@@ -31,12 +38,5 @@ def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool) 
         )
 
 
-def _over_api(manifest: Manifest) -> list[str]:
-    said = []
-    if manifest.profile is not None:
-        fields = manifest.profile.fields.model_fields_set - _PROFILE_OVER_API
-        said += [f"profile.{name}: API v2 cannot set it" for name in sorted(fields)]
-    for webhook in manifest.webhooks:
-        if any(getattr(webhook.fields, name) is not None for name in _WEBHOOK_ONLY_OVER_WEB):
-            said.append(f"webhook {webhook.url}: API v2 cannot set time and time_unit")
-    return said
+def _hides_email(question: BookingField) -> bool:
+    return question.slug == "email" and (question.hidden is True or question.required is False)

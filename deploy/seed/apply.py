@@ -182,7 +182,7 @@ class _Work:
             schedule_id = self.schedule_ids[wanted.schedule] if wanted.schedule is not None else None
             fields = fields.model_copy(update={"schedule_id": schedule_id})
         if current is None:
-            held = self.channel.create_event_type(fields)
+            held = self.channel.create_event_type(_unusual(fields))
         else:
             held = self.channel.update_event_type(current.id, _only_changes(fields, current))
         _see_kept(fields, held)
@@ -199,6 +199,14 @@ class _Work:
 
 
 _Fields = TypeVar("_Fields", ProfileFields, ScheduleFields, EventTypeFields, WebhookFields)
+
+
+def _unusual(fields: EventTypeFields) -> EventTypeFields:
+    """The fields for a new event type, which has the usual questions anyway."""
+    if fields.booking_fields != ():
+        return fields
+    names = fields.model_fields_set - {"booking_fields"}
+    return EventTypeFields(**{name: getattr(fields, name) for name in names})
 
 
 def _only_changes(fields: _Fields, current: User | Schedule | EventType | Webhook) -> _Fields:

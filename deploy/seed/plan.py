@@ -14,8 +14,9 @@ from deploy.calcom.channel import Channel
 from deploy.calcom.models import EventType, Override, Schedule, TimeRange, User, Webhook
 from deploy.seed.compare import differing_fields, untold_fields
 from deploy.seed.ledger import WebhookKey
-from deploy.seed.parallel import WORKERS, each, parts
+from deploy.seed.parallel import WORKERS, each
 from deploy.seed.prune import Kept, Pruning, prunable
+from deploy.seed.reading import read_event_types
 from deploy.seed.wanted import Kind, Manifest, WantedEventType, WantedProfile, WantedSchedule, WantedWebhook
 
 HIDDEN = "(secret)"
@@ -24,8 +25,6 @@ HIDDEN = "(secret)"
 Action = Literal["create", "update", "delete"]
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
-_FEW = 20
-"""So many event types are read in one go; more are worth several threads."""
 
 
 @dataclass(frozen=True)
@@ -235,14 +234,11 @@ class _Reading:
 
     def event_types(self) -> tuple[EventType, ...]:
         """The same; what follows a schedule matters too where that may go."""
+        switched = {item.slug for item in self.manifest.event_types if item.fields.cal_video is not None}
+        slugs: list[str] | None = [wanted.slug for wanted in self.manifest.event_types]
         if self.pruning and self.manifest.kinds & {"event type", "schedule", "webhook"}:
-            return self.channel.list_event_types()
-        slugs = [wanted.slug for wanted in self.manifest.event_types]
-        if len(slugs) < _FEW or self.workers == 1 or self.channel.name != "web":
-            return self.channel.list_event_types(set(slugs)) if slugs else ()
-        # Over the web channel each takes a request of its own.
-        groups = each(self.channel.list_event_types, parts(slugs, self.workers), self.workers)
-        return tuple(event_type for group in groups for event_type in group)
+            slugs = None
+        return read_event_types(self.channel, slugs, lambda item: item.slug in switched, self.workers)
 
     def webhooks(self, event_types: Sequence[EventType]) -> tuple[Webhook, ...]:
         """Of the user, and of the event types that are there, as far as they matter."""

@@ -23,6 +23,7 @@ from deploy.calcom.models import WEEKDAYS, EventType, Schedule, TimeRange, User,
 from deploy.seed.compare import differing_fields
 from deploy.seed.model import EventTypeDeclared, ProfileDeclared, ScheduleDeclared, WebhookDeclared
 from deploy.seed.parallel import WORKERS, each
+from deploy.seed.reading import read_event_types
 from deploy.seed.wanted import wanted_event_type, wanted_profile, wanted_schedule, wanted_webhook
 from deploy.settings.model import Section
 from deploy.settings.yaml_source import SECRET_TAG
@@ -55,7 +56,8 @@ def pull(
     """
     writing = _Writing(keep_secret, secret_tag)
     user, schedules = channel.me(), channel.list_schedules()
-    event_types = [item for item in channel.list_event_types() if not item.slug.startswith(spared)]
+    listed = read_event_types(channel, None, _uses_cal_video, workers)
+    event_types = [item for item in listed if not item.slug.startswith(spared)]
     scopes: list[int | None] = [None, *(item.id for item in event_types)]
     webhooks = [webhook for group in each(channel.list_webhooks, scopes, workers) for webhook in group]
     profile = writing.profile(user)
@@ -228,6 +230,10 @@ def _event_type(event_type: EventType) -> dict[str, Any]:
         elif value not in (None, default, (), ""):
             entry[name] = _plain(value)
     return entry
+
+
+def _uses_cal_video(event_type: EventType) -> bool:
+    return any(location.integration == "cal-video" for location in event_type.locations)
 
 
 def _location(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import psycopg
 
+from deploy.calcom.api import ApiChannel
 from deploy.calcom.http import RetryPolicy, open_client
 from deploy.calcom.session import password_login
 from deploy.calcom.setup import create_first_admin
@@ -21,6 +23,8 @@ from tests.contract.replaying import servers
 
 EMAIL = "admin@example.test"
 PASSWORD = "Correct-Horse-Battery-9"
+KEY = "0123456789abcdef0123456789abcdef"
+CALLS_A_MINUTE = 100_000
 NOW = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
 
 
@@ -31,6 +35,8 @@ class SeedableInstance:
     url: str
     database_url: str
     session: str
+    api_url: str = ""
+    """Empty where there is no API."""
 
     @contextlib.contextmanager
     def channel(self, transport: httpx.BaseTransport | None = None) -> Iterator[WebChannel]:
@@ -41,6 +47,12 @@ class SeedableInstance:
             return
         with open_client(self.url) as http:
             yield WebChannel(http, self.session)
+
+    @contextlib.contextmanager
+    def api_channel(self, transport: httpx.BaseTransport | None = None) -> Iterator[ApiChannel]:
+        """The administrator's channel over API v2, with a key that may do as much as it likes."""
+        with httpx.Client(base_url=self.api_url, transport=transport, timeout=60) as http:
+            yield ApiChannel(http, f"cal_{KEY}")
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """What a query on its database answers."""
@@ -54,10 +66,10 @@ class SeedableInstance:
 
 
 @contextlib.contextmanager
-def seedable_instance(server_url: str | None = None) -> Iterator[SeedableInstance]:
-    """Start one, on a PostgreSQL of its own where no server's URL is given; removed afterwards."""
+def seedable_instance(*, with_api: bool = False) -> Iterator[SeedableInstance]:
+    """Start one, on a PostgreSQL of its own, and a Redis where there is to be an API; removed afterwards."""
     with contextlib.ExitStack() as stack:
-        server_url = server_url or stack.enter_context(servers.postgres())
+        server_url = stack.enter_context(servers.postgres())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database = stack.enter_context(servers.scratch_database(server_url))
         running = stack.enter_context(servers.stand_in(database, folder, WEB_SETTINGS, NOW))
@@ -65,4 +77,26 @@ def seedable_instance(server_url: str | None = None) -> Iterator[SeedableInstanc
         with open_client(running.url) as http:
             create_first_admin(http, username="admin", full_name="Ada", email=EMAIL, password=PASSWORD)
             session = password_login(http, EMAIL, PASSWORD)
-        yield SeedableInstance(running.url, database, session)
+        instance = SeedableInstance(running.url, database, session)
+        if with_api:
+            redis = stack.enter_context(servers.redis_server())
+            settings = {"REWRITE_API_V2_PREFIX": "1", "DOCS_URL": "", **WEB_SETTINGS}
+            instance.api_url = stack.enter_context(
+                servers.api(database, redis, folder, settings, running.clock)
+            )
+            _add_key(database)
+        yield instance
+
+
+def _add_key(database_url: str) -> None:
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            'insert into "ApiKey" (id, "userId", note, "hashedKey") select %s, id, %s, %s from users',
+            ("bench", "bench", digest),
+        )
+        connection.execute(
+            'insert into "RateLimit" (id, name, "apiKeyId", "limit", ttl, "blockDuration", "updatedAt")'
+            " values ('bench', 'bench', 'bench', %s, 60000, 60000, now())",
+            (CALLS_A_MINUTE,),
+        )

@@ -8,18 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from deploy.errors import CalstackError
 from deploy.seed.apply import apply
 from deploy.seed.manifest import load_manifest
 from deploy.seed.plan import make_plan
 from deploy.seed.wanted import Manifest
-from tests.bench.instance import EMAIL, PASSWORD, SeedableInstance, seedable_instance
+from tests.bench.instance import EMAIL, KEY, PASSWORD, SeedableInstance, seedable_instance
 from tests.bench.seed import manifest_text
 
 pytestmark = pytest.mark.docker
@@ -127,7 +130,7 @@ class Dying(httpx.HTTPTransport):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[SeedableInstance]:
-    with seedable_instance() as instance:
+    with seedable_instance(with_api=True) as instance:
         yield instance
 
 
@@ -247,6 +250,81 @@ def test_no_field_differs_for_ever(instance: SeedableInstance, tmp_path: Path) -
         assert plan.is_empty, plan.render()
     query = """select slug from "EventType" where "bookingRequiresAuthentication" order by slug"""
     assert instance.rows(query) == [("auth-needed",)]
+
+
+def event_type_rows(instance: SeedableInstance) -> dict[object, dict[str, Any]]:
+    """The rows in every column but what differs from row to row; what means the same is the same."""
+    made_up = {"id", "slug", "scheduleId", "createdAt", "updatedAt"}
+    with psycopg.connect(instance.database_url, row_factory=dict_row) as connection:
+        rows = connection.execute('select * from "EventType"').fetchall()
+    return {
+        row["slug"]: {
+            **{name: value for name, value in row.items() if name not in made_up},
+            "has schedule": row["scheduleId"] is not None,
+            "metadata": row["metadata"] or {},
+        }
+        for row in rows
+    }
+
+
+def test_both_channels_make_the_same_rows(instance: SeedableInstance, tmp_path: Path) -> None:
+    everything = manifest(tmp_path, variants_text())
+    said = tuple(item for item in everything.event_types if item.slug != "fields-phone")
+    wanted = replace(everything, event_types=said)
+    seed(instance, wanted)
+    over_web = event_type_rows(instance)
+    instance.empty()
+    with instance.api_channel() as channel:
+        apply(make_plan(wanted, channel), channel)
+        assert make_plan(wanted, channel).is_empty
+    over_api = event_type_rows(instance)
+    usual = over_api["hidden"]["bookingFields"]
+    for slug, row in over_web.items():
+        # An event type of the web app's has no questions in its row until somebody changes one (FACTS §15).
+        row["bookingFields"] = row["bookingFields"] or usual
+        assert row == over_api[slug], slug
+    # What one channel made is as declared for the other.
+    with instance.channel() as channel:
+        assert make_plan(wanted, channel).is_empty
+
+
+def test_over_the_api_what_it_cannot_do_is_told_before_anything_is_sent(
+    instance: SeedableInstance, tmp_path: Path
+) -> None:
+    file = tmp_path / "seed.yaml"
+    hidden = (
+        "    booking_fields: [{slug: email, required: false}, {slug: attendeePhoneNumber, required: true,"
+    )
+    text = SMALL.replace("webhooks:", f"{hidden} hidden: false}}]\nwebhooks:")
+    file.write_text("profile: {theme: dark, time_zone: UTC}\n" + text)
+    refused = subprocess.run(
+        [*calstack(instance, "seed", "--file", str(file)), "--api-url", instance.api_url],
+        cwd=REPOSITORY,
+        env={**environment(), "CALSTACK_API_KEY": f"cal_{KEY}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "profile: theme cannot be set" in refused.stderr
+    assert "event type intro: the question email cannot be hidden or optional" in refused.stderr
+    assert "time_zone" not in refused.stderr
+    assert instance.rows('select 1 from "EventType"') == []
+
+
+def test_the_profile_is_set_and_stays(instance: SeedableInstance, tmp_path: Path) -> None:
+    text = (
+        "profile: {name: Ada Lovelace, bio: Hello, time_zone: Europe/Berlin, week_start: monday,"
+        " time_format: 24, theme: dark, brand_color: '#AA0000', dark_brand_color: '#bb0000',"
+        " hide_branding: true, locale: de, booker_layouts: {default: week, enabled: [week, month]}}\n"
+    )
+    wanted = manifest(tmp_path, text)
+    seed(instance, wanted)
+    with instance.channel() as channel:
+        assert make_plan(wanted, channel).is_empty
+    rows = instance.rows('select "timeZone", "weekStart", theme, "brandColor", "hideBranding" from users')
+    assert rows == [("Europe/Berlin", "Monday", "dark", "#aa0000", True)]
 
 
 def test_what_was_pulled_plans_to_nothing(
