@@ -8,7 +8,7 @@ override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
 override calstack = .venv/bin/calstack
 
 .DEFAULT_GOAL := help
-.PHONY: help deploy render verify seed smoke secrets lab-up lab-down test test-long lint .runtime .development
+.PHONY: help deploy render verify seed smoke secrets lab-up lab-down test test-long bench lint .runtime .development
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ test: .development ## lint, types, doors, unit, contract and the lab end to end
 
 test-long: .development ## the long sweeps as well
 	@.venv/bin/python -m pytest -m "long"
+
+bench: .development ## seeding 1,000 event types, beside a naive loop
+	@.venv/bin/python -m tests.bench.seed
 
 lint: .development ## style, types, doors
 	@bin/check
