@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
@@ -81,11 +81,12 @@ def _foreign_options(function: _Function) -> _Function:
         key: str | None,
         api_url: str | None,
         ca_file: Path | None,
+        password_file: TextIO | None,
         **options: Any,
     ) -> Any:
         access = None
         if url is not None:
-            password = _password(email) if key is None else None
+            password = _password(email, password_file) if key is None else None
             access = seeding.ForeignAccess(url, email, password, totp_code, key, api_url, ca_file)
         return function(*arguments, foreign=access, **options)
 
@@ -99,6 +100,12 @@ def _foreign_options(function: _Function) -> _Function:
         ),
         click.option("--api-url", metavar="URL", help="What /v2 hangs on, where that is not /api of --url."),
         click.option("--email", metavar="ADDRESS", help="Whose things, with --url and without a key."),
+        click.option(
+            "--password-file",
+            type=click.File("r"),
+            metavar="FILE",
+            help="Their password; else it is CALSTACK_PASSWORD, or asked for.",
+        ),
         click.option("--totp", "totp_code", metavar="CODE", help="Six digits, where the account wants them."),
         click.option(
             "--ca-file",
@@ -110,9 +117,11 @@ def _foreign_options(function: _Function) -> _Function:
     return with_access  # type: ignore[return-value]
 
 
-def _password(email: str | None) -> str:
+def _password(email: str | None, file: TextIO | None) -> str:
     if email is None:
         raise InputError("--url needs --key or --email", fix="say with what to sign in")
+    if file is not None:
+        return str(file.read()).rstrip("\r\n")
     password = os.environ.get("CALSTACK_PASSWORD")
     if password is None:
         if not sys.stdin.isatty():
@@ -322,23 +331,12 @@ def seed_schema_command() -> int:
 @_inventory_option
 @_limit_option
 @_json_option
+@_foreign_options
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML there.")
-@click.option("--url", metavar="URL", help="Test this instance instead of an inventory's hosts.")
-@click.option("--email", metavar="ADDRESS", help="With --url: the user whose page is tested.")
-@click.option(
-    "--password-file", type=click.File("r"), metavar="FILE", help="With --url: that user's password."
-)
-@click.option("--key-file", type=click.File("r"), metavar="FILE", help="With --url: an API key instead.")
-@click.option("--api-url", metavar="URL", help="With --key-file: of the API, where it is not URL/api.")
 @click.option(
     "--receiver-bind", metavar="ADDRESS:PORT", help="With --url: receive the webhooks here; else untested."
 )
 @click.option("--receiver-url", metavar="URL", help="With --url: how the instance reaches the receiver.")
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --url: the private authority that signed its certificate.",
-)
 @click.option(
     "--connect-to", metavar="ADDRESS", help="With --url: connect there, whatever the name's address."
 )
@@ -349,9 +347,9 @@ def smoke_command(
     inventory_name: str,
     limit: Sequence[str],
     as_json: bool,
+    foreign: seeding.ForeignAccess | None,
     junit: Path | None,
-    url: str | None,
-    **other: Any,
+    **reach: Any,
 ) -> int:
     """Book as a guest would, see the webhooks arrive, move, cancel, leave nothing behind.
 
@@ -359,9 +357,9 @@ def smoke_command(
 
     Example: calstack smoke --url https://cal.example.com --email ada@example.com --password-file ada.txt
     """
-    if url is not None:
-        return _smoke_any(smoking.any_instance(url=url, **other), as_json, junit)
-    if any(other.values()):
+    if foreign is not None:
+        return _smoke_any(smoking.any_instance(foreign, **reach), as_json, junit)
+    if any(reach.values()):
         raise InputError(
             "without --url it is the inventory's hosts that are tested",
             fix="add --url, or leave out the rest",

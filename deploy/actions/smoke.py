@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import httpx
 
 from deploy.actions.inside import HostInside
 from deploy.actions.instance import Instance, quoted
+from deploy.actions.seed import ForeignAccess
 from deploy.calcom.api import ApiChannel
 from deploy.calcom.api_guest import ApiGuest
 from deploy.calcom.channel import Channel
@@ -80,17 +80,9 @@ def _api_client(instance: Instance) -> httpx.Client:
 
 @dataclass(frozen=True)
 class AnyInstance:
-    """An instance that calstack did not deploy, and the password or API key of one of its users."""
+    """An instance that calstack did not deploy: how to reach it, and how it reaches us."""
 
-    url: str
-    email: str | None = None
-    password: str | None = field(default=None, repr=False)
-    key: str | None = field(default=None, repr=False)
-    """With it all goes over API v2, and guests walk both ways."""
-    api_url: str | None = None
-    """What `/v2` of the API hangs on, where that is not `/api` of `url`."""
-    ca_file: Path | None = None
-    """The authority that signed its certificate, where it is a private one."""
+    access: ForeignAccess
     connect_to: str | None = None
     """Address to connect to, whatever the name's is."""
     receiver_bind: tuple[str, int] | None = None
@@ -102,50 +94,28 @@ class AnyInstance:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return httpx.URL(self.url).host or self.url
+        return httpx.URL(self.access.url).host or self.access.url
 
 
 def any_instance(
+    access: ForeignAccess,
     *,
-    url: str,
-    email: str | None,
-    password_file: TextIO | None,
-    key_file: TextIO | None,
-    api_url: str | None,
-    receiver_bind: str | None,
-    receiver_url: str | None,
-    ca_file: Path | None,
-    connect_to: str | None,
-    queued_webhooks: bool,
+    connect_to: str | None = None,
+    receiver_bind: str | None = None,
+    receiver_url: str | None = None,
+    queued_webhooks: bool = False,
 ) -> AnyInstance:
     """An instance as the command's options describe it; raises `InputError` where they do not fit."""
-    if (email is None or password_file is None) == (key_file is None):
-        raise InputError(
-            "whose page shall be tested, and over which channel?",
-            fix="give either --email and --password-file of a user of that instance, or --key-file",
-        )
-    if api_url is not None and key_file is None:
-        raise InputError("--api-url is for keys alone", fix="give --key-file as well")
     if receiver_url is not None and receiver_bind is None:
         raise InputError(
             "--receiver-url says how this machine is reached, and nothing listens here",
             fix="give --receiver-bind as well: the address and port behind that URL",
         )
-    for address in (url, api_url):
+    for address in (access.url, access.api_url, receiver_url):
         if address is not None:
             _refuse_what_is_no_url(address)
-    return AnyInstance(
-        url=url,
-        email=email,
-        password=password_file.read().rstrip("\r\n") if password_file else None,
-        key=key_file.read().strip() if key_file else None,
-        api_url=api_url,
-        ca_file=ca_file,
-        connect_to=connect_to,
-        receiver_bind=_address_and_port(receiver_bind) if receiver_bind else None,
-        receiver_url=receiver_url,
-        queued_webhooks=queued_webhooks,
-    )
+    bind = _address_and_port(receiver_bind) if receiver_bind else None
+    return AnyInstance(access, connect_to, bind, receiver_url, queued_webhooks)
 
 
 def _refuse_what_is_no_url(text: str) -> None:
@@ -170,16 +140,20 @@ def smoke_any(instance: AnyInstance, *, progress: Callable[[str], None] = lambda
 
     Raises `CalcomError` where the password is refused, `ReceiverGoneError` where nothing can listen here.
     """
+    access = instance.access
     with ExitStack() as opened:
-        http = opened.enter_context(_client(instance, instance.url))
+        http = opened.enter_context(_client(instance, access.url))
         api: ApiGuest | None = None
         channel: Channel
-        if instance.key is not None:
-            api_url = instance.api_url or f"{instance.url.rstrip('/')}/api"
+        if access.key is not None:
+            api_url = access.api_url or f"{access.url.rstrip('/')}/api"
             api_http = opened.enter_context(_client(instance, api_url))
-            channel, api = ApiChannel(api_http, instance.key), ApiGuest(api_http)
+            channel, api = ApiChannel(api_http, access.key), ApiGuest(api_http)
         else:
-            channel = WebChannel(http, password_login(http, instance.email or "", instance.password or ""))
+            cookie = password_login(
+                http, access.email or "", access.password or "", totp_code=access.totp_code
+            )
+            channel = WebChannel(http, cookie)
         receiver: RemoteReceiver | None = None
         if instance.receiver_bind is not None:
             bind, port = instance.receiver_bind
@@ -194,7 +168,7 @@ def _client(instance: AnyInstance, url: str) -> httpx.Client:
     port = httpx.URL(url).port or (443 if url.startswith("https:") else 80)
     return open_client(
         url,
-        ca_file=instance.ca_file,
+        ca_file=instance.access.ca_file,
         connect_to=(instance.connect_to, port) if instance.connect_to else None,
     )
 

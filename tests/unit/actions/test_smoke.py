@@ -1,65 +1,45 @@
 from __future__ import annotations
 
-import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.actions.seed import ForeignAccess
 from deploy.actions.smoke import LocalReceiver, any_instance, write_junit
 from deploy.errors import CalstackError, InputError
 from deploy.smoke.receiver import RemoteReceiver
 
-OPTIONS: dict[str, Any] = {
-    "url": "https://cal.example.test",
-    "email": "ada@example.test",
-    "key_file": None,
-    "api_url": None,
-    "receiver_bind": None,
-    "receiver_url": None,
-    "ca_file": None,
-    "connect_to": None,
-    "queued_webhooks": False,
-}
-
-
-def described(**options: Any) -> Any:
-    return any_instance(**{**OPTIONS, "password_file": io.StringIO("pa ss \n"), **options})
+ADA = ForeignAccess("https://cal.example.test", "ada@example.test", "pa ss ")
 
 
 def test_an_instance_as_the_options_describe_it() -> None:
-    instance = described(receiver_bind="[::1]:9099", receiver_url="https://hooks.example.test")
-    assert (instance.name, instance.password) == ("cal.example.test", "pa ss ")
+    instance = any_instance(ADA, receiver_bind="[::1]:9099", receiver_url="https://hooks.example.test")
+    assert instance.name == "cal.example.test"
     assert instance.receiver_bind == ("::1", 9099)
     assert "pa ss" not in repr(instance)
 
 
-def test_a_key_takes_the_place_of_the_password() -> None:
-    instance = described(email=None, password_file=None, key_file=io.StringIO("cal_0123\n"))
-    assert (instance.key, instance.password) == ("cal_0123", None)
-    assert "0123" not in repr(instance)
-
-
 @pytest.mark.parametrize(
-    "options",
+    ("access", "options"),
     [
-        {"url": "cal.example.test"},
-        {"url": "ftp://cal.example.test"},
-        {"url": "https://[::1"},
-        {"email": None},
-        {"password_file": None},
-        {"key_file": io.StringIO("cal_x")},
-        {"api_url": "https://api.example.test"},
-        {"email": None, "password_file": None, "key_file": io.StringIO("cal_x"), "api_url": "api"},
-        {"receiver_url": "https://hooks.example.test"},
-        {"receiver_bind": "9099"},
-        {"receiver_bind": "0.0.0.0:http"},
-        {"receiver_bind": "0.0.0.0:99999"},
+        (replace(ADA, url="cal.example.test"), {}),
+        (replace(ADA, url="ftp://cal.example.test"), {}),
+        (replace(ADA, url="https://[::1"), {}),
+        (replace(ADA, key="cal_x", api_url="api"), {}),
+        (ADA, {"receiver_url": "https://hooks.example.test"}),
+        (ADA, {"receiver_url": "hooks", "receiver_bind": "0.0.0.0:9099"}),
+        (ADA, {"receiver_bind": "9099"}),
+        (ADA, {"receiver_bind": "0.0.0.0:http"}),
+        (ADA, {"receiver_bind": "0.0.0.0:99999"}),
     ],
 )
-def test_options_that_do_not_fit_are_refused_before_anything_is_sent(options: dict[str, Any]) -> None:
+def test_options_that_do_not_fit_are_refused_before_anything_is_sent(
+    access: ForeignAccess, options: dict[str, Any]
+) -> None:
     with pytest.raises(InputError) as refused:
-        described(**options)
+        any_instance(access, **options)
     assert refused.value.fix
 
 
