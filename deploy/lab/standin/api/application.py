@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio.to_thread
+import psycopg
 import redis
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -93,6 +94,13 @@ class Application:
             return self._refused(of_procedure(error), url, headers)
         except ApiError as error:
             return self._refused(error, url, headers)
+        except psycopg.errors.UniqueViolation as error:
+            log.info("%s %s: %s", request.method, path, error)
+            return self._refused(ApiError(409, "CONFLICT", "There was a conflict"), url, headers)
+        except psycopg.DataError as error:
+            # A number or a text that no column can hold.
+            log.info("%s %s: %s", request.method, path, error)
+            return self._refused(ApiError(400, "BAD_REQUEST", "Invalid value"), url, headers)
         except (QueueHangsError, redis.RedisError) as error:
             log.error("Redis: %r", error)
             return sent(BROKEN, 500, headers)

@@ -95,7 +95,7 @@ def listed(call: Call) -> dict[str, Any]:
         counting = f'SELECT count(*) AS number FROM "Booking" b WHERE {where}'  # noqa: S608
         total = must(connection, counting, values)["number"]
         found = page(connection, where, values | {"take": take, "skip": skip}, order(given))
-        data = [booking_output.shown(connection, booking) for booking in found]
+        data = [booking_output.in_form(connection, booking, call.caller) for booking in found]
     return {"status": "success", "data": data, "pagination": pagination(len(data), total, take, skip)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import bookings, event_types, people
+from ..core import bookings, event_types, people, seats
 from ..core.payloads import iso
 from ..database import Connection, Row, one
 
@@ -51,6 +51,37 @@ def shown(connection: Connection, booking: Row) -> dict[str, Any]:
     if booking["recurringEventId"]:
         return whole | {"recurringBookingUid": booking["recurringEventId"]}
     return whole | about_moves(connection, booking)
+
+
+def shared(connection: Connection, booking: Row, with_guests: bool) -> dict[str, Any]:
+    """A booking that several guests share: each with their seat, their answers and their metadata."""
+    left_out = {
+        "bookingFieldsResponses", "cancelledByEmail", "metadata", "reschedulingReason", "guests", "attendees",
+    }  # fmt: skip
+    whole = {name: value for name, value in shown(connection, booking).items() if name not in left_out}
+    guests = bookings.attendees_of(connection, booking["id"]) if with_guests else []
+    return whole | {"attendees": [seated(connection, guest) for guest in guests]}
+
+
+def seated(connection: Connection, guest: Row) -> dict[str, Any]:
+    """One guest of a shared booking; the address is not repeated among the answers."""
+    seat = seats.of_attendee(connection, guest["id"]) or {}
+    answers = dict((seat.get("data") or {}).get("responses") or {})
+    answers.pop("email", None)
+    return {name: value for name, value in guest_of(guest).items() if name != "phoneNumber"} | {
+        "seatUid": seat.get("referenceUid"),
+        "bookingFieldsResponses": answers,
+        "metadata": seat.get("metadata") or {},
+    }
+
+
+def in_form(connection: Connection, booking: Row, user: Row | None) -> dict[str, Any]:
+    """A booking in its form; strangers see who shares one only where the type says so."""
+    kind = event_types.by_id(connection, booking["eventTypeId"]) if booking["eventTypeId"] else None
+    if kind is None or not kind["seatsPerTimeSlot"]:
+        return shown(connection, booking)
+    is_owner = user is not None and user["id"] == kind["userId"]
+    return shared(connection, booking, is_owner or bool(kind["seatsShowAttendees"]))
 
 
 def about_moves(connection: Connection, booking: Row) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ..core import bookings, event_types, people, webhooks
+from ..core import bookings, event_types, people, seats, webhooks
 from ..core.identifiers import new_uuid
 from ..core.payloads import iso
 from ..core.refusals import RefusalError
@@ -46,6 +46,7 @@ OUT_OF_BOUNDS = (
     " equal to"
     " one of the available slots."
 )
+NO_SEATS = "No more seats left at this seated booking."
 PAST = "Attempting to book a meeting in the past."
 
 # What a refusal of the shared booking says here; all others are told of in their own words.
@@ -75,9 +76,10 @@ def booked(call: Call, type_id: int, request: bookings.Request) -> bookings.Made
     try:
         made = bookings.book(call.instance, type_id, request)
     except RefusalError as error:
-        raise refusal(
-            404 if error.code == "NOT_FOUND" else 400, TOLD.get(error.message, error.message)
-        ) from error
+        if error.message == seats.FULL:
+            raise refusal(409, NO_SEATS) from error
+        status = 404 if error.code == "NOT_FOUND" else 400
+        raise refusal(status, TOLD.get(error.message, error.message)) from error
     call.queue.add()
     return made
 
@@ -134,7 +136,7 @@ def create(call: Call) -> dict[str, Any]:
     starts = list(starts_of(event_type, moment_of(given["start"]), given.get("recurrenceCount")))
     series = new_uuid() if event_type["recurringEvent"] else None
     attendee = given["attendee"]
-    uids = [
+    made = [
         booked(
             call,
             event_type["id"],
@@ -148,12 +150,13 @@ def create(call: Call) -> dict[str, Any]:
                 creation_source=SOURCE,
                 recurring_event_id=series,
             ),
-        ).booked.booking["uid"]
+        )
         for start in starts
     ]
     if series:
         return success(series_of(call, series))
-    return success(read_back(call, uids[0]))
+    seat = {"seatUid": made[0].seat_uid} if made[0].seat_uid else {}
+    return success(read_back(call, made[0].booked.booking["uid"]) | seat)
 
 
 def starts_of(event_type: Row, start: datetime, count: int | None) -> Iterator[datetime]:
@@ -186,7 +189,7 @@ def moved(start: datetime, frequency: int, steps: int) -> datetime:
 def read_back(call: Call, uid: str) -> dict[str, Any]:
     """A booking as it is stored. Raises ApiError with 404."""
     with call.instance.database.transaction() as connection:
-        return booking_output.shown(connection, stored(connection, uid))
+        return booking_output.in_form(connection, stored(connection, uid), call.user)
 
 
 def stored(connection: Connection, uid: str) -> Row:
@@ -207,7 +210,7 @@ def of_series(connection: Connection, uid: str) -> list[Row]:
 def series_of(call: Call, uid: str) -> list[dict[str, Any]]:
     """The bookings of a recurring series, as they are shown."""
     with call.instance.database.transaction() as connection:
-        return [booking_output.shown(connection, booking) for booking in of_series(connection, uid)]
+        return [booking_output.in_form(connection, each, call.user) for each in of_series(connection, uid)]
 
 
 def read(call: Call) -> dict[str, Any]:
@@ -231,8 +234,10 @@ def reschedule(call: Call) -> dict[str, Any]:
         if former["eventTypeId"] is None:
             raise refusal(404, f"Booking with uid={former['uid']} is missing event type")
         guests = bookings.attendees_of(connection, former["id"])
-    guest = guests[0]
-    answers = dict(former["responses"] or {}) or {"name": guest["name"], "email": guest["email"]}
+        seat = seat_to_move(connection, former, given.get("seatUid"))
+    guest = next((each for each in guests if seat and each["id"] == seat["attendeeId"]), guests[0])
+    stored_answers = seat["data"]["responses"] if seat else former["responses"]
+    answers = dict(stored_answers or {}) or {"name": guest["name"], "email": guest["email"]}
     if given.get("reschedulingReason"):
         answers["rescheduledReason"] = given["reschedulingReason"]
     start = moment_of(given["start"])
@@ -245,13 +250,49 @@ def reschedule(call: Call) -> dict[str, Any]:
             time_zone=guest["timeZone"],
             language=guest["locale"] or "en",
             responses=answers,
-            metadata=former["metadata"] or {},
-            reschedule_uid=former["uid"],
+            metadata=(seat or former)["metadata"] or {},
+            reschedule_uid=None if seat else former["uid"],
             rescheduled_by=given.get("rescheduledBy"),
             creation_source=SOURCE,
         ),
     )
+    if seat:
+        leave(call, former, seat, "")
+        return success(read_back(call, made.booked.booking["uid"]) | {"seatUid": made.seat_uid})
     return success(read_back(call, made.booked.booking["uid"]))
+
+
+def seat_to_move(connection: Connection, former: Row, uid: str | None) -> Row | None:
+    """The seat that is to be moved, or None for a booking without seats. Raises ApiError."""
+    kind = event_types.by_id(connection, former["eventTypeId"])
+    if uid:
+        seat = seats.by_uid(connection, uid)
+        if seat is None or seat["bookingId"] != former["id"]:
+            raise refusal(404, f"Seat with uid={uid} does not exist.")
+        return seat
+    if kind and kind["seatsPerTimeSlot"]:
+        raise refusal(
+            400,
+            f"Booking with uid={former['uid']} is a seated booking which means you have to provide"
+            " seatUid in the"
+            " request body to specify which seat specifically you want to reschedule. First, fetch the"
+            " booking using"
+            " the GET /v2/bookings/{uid} endpoint and then within the attendees array you will find the"
+            " seatUid of"
+            " the booking you want to reschedule. Second, provide the seatUid in the request body to"
+            " specify which"
+            " seat specifically you want to reschedule using the POST /v2/bookings/{uid}/reschedule"
+            " endpoint.",
+        )
+    return None
+
+
+def leave(call: Call, booking: Row, seat: Row, reason: str) -> None:
+    """Take one guest out of a shared booking; without the last one it is cancelled."""
+    with call.instance.database.transaction() as connection:
+        left = seats.leave(connection, seat)
+    if not left:
+        cancel_one(call, booking["uid"], reason or None, None)
 
 
 def refuse_cancelled(connection: Connection, former: Row) -> None:
@@ -316,6 +357,11 @@ def cancel(call: Call) -> dict[str, Any]:
                 for each in of_series(connection, booking["recurringEventId"])
                 if each["startTime"] >= booking["startTime"] and each["status"] != "cancelled"
             ]
+        seat = seat_to_cancel(connection, booking, given.get("seatUid"))
+    if seat:
+        leave(call, booking, seat, given.get("cancellationReason") or "")
+        call.queue.add()
+        return success(read_back(call, uid))
     # The host's own key stands for the host: the shared procedure asks for a reason then.
     user_id = call.user["id"] if call.user else None
     for each in chosen:
@@ -324,6 +370,18 @@ def cancel(call: Call) -> dict[str, Any]:
     if subsequent and booking["recurringEventId"]:
         return success(series_of(call, booking["recurringEventId"]))
     return success(series_of(call, uid) or read_back(call, uid))
+
+
+def seat_to_cancel(connection: Connection, booking: Row, uid: str | None) -> Row | None:
+    """The seat that is to be given back, or None where none was named. Raises ApiError."""
+    if not uid:
+        return None
+    seat = seats.by_uid(connection, uid)
+    if seat is None:
+        raise refusal(400, "Invalid seatUid: this seat does not exist or has already been cancelled.")
+    if seat["bookingId"] != booking["id"]:
+        raise refusal(400, "Invalid seatUid: this seat does not belong to this booking.")
+    return seat
 
 
 def cancel_one(call: Call, uid: str, reason: str | None, user_id: int | None) -> None:

@@ -26,6 +26,8 @@ CHANGES = (
     Field("metadata", (OBJECT,)),
 )
 
+CAN_BE_EMPTY = ("name", "bio", "avatarUrl")
+
 SHOWN = (
     "id", "email", "name", "avatarUrl", "bio", "timeFormat", "defaultScheduleId", "weekStart", "timeZone",
     "username",
@@ -45,6 +47,8 @@ def read(call: Call) -> dict[str, Any]:
 def change(call: Call) -> dict[str, Any]:
     """Set some of the profile."""
     given = checked(CHANGES, call.body)
+    # Only what the table may hold empty is emptied by a null.
+    given = {name: value for name, value in given.items() if value is not None or name in CAN_BE_EMPTY}
     user = call.caller
     if "metadata" in given:
         given["metadata"] = Jsonb((user["metadata"] or {}) | given["metadata"])

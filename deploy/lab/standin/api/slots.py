@@ -11,7 +11,7 @@ from ..core import availability, event_types, people, slots
 from ..core.identifiers import new_uuid
 from ..core.payloads import iso
 from ..core.slots import Interval
-from ..database import Connection, Row, insert, one, update
+from ..database import Connection, Row, insert, one, rows, update
 from .errors import refusal
 from .routing import NOBODY, OPTIONAL, Call, Route, success
 from .validation import (
@@ -124,13 +124,43 @@ def free(call: Call) -> dict[str, Any]:
         )
         away = availability.holidays(connection, host["id"], window)
         starts = [start for start in starts if not any(each.start <= start < each.end for each in away)]
+        shared = shared_bookings(connection, event_type, window)
     length = timedelta(minutes=given.get("duration") or event_type["length"])
     days = slots.by_day(starts, event_type["lockedTimeZone"] or zone or "UTC")
     ranged = given.get("format") == "range"
     return {
-        "data": {day: [shown(start, length, zone, ranged) for start in each] for day, each in days.items()},
+        "data": {
+            day: [
+                shown(start, length, zone, ranged) | seats_at(event_type, shared.get(start)) for start in each
+            ]
+            for day, each in days.items()
+        },
         "status": "success",
     }
+
+
+def shared_bookings(connection: Connection, event_type: Row, window: Interval) -> dict[datetime, Row]:
+    """The bookings of a type with seats by their starts, with how many seats are taken."""
+    if not event_type["seatsPerTimeSlot"]:
+        return {}
+    found = rows(
+        connection,
+        'SELECT b.uid, b."startTime", count(a.id) AS taken FROM "Booking" b JOIN "Attendee" a'
+        ' ON a."bookingId" = b.id WHERE b."eventTypeId" = %s AND b.status = \'accepted\''
+        ' AND b."startTime" >= %s AND b."startTime" < %s GROUP BY b.id',
+        (event_type["id"], window.start, window.end),
+    )
+    return {row["startTime"]: row for row in found}
+
+
+def seats_at(event_type: Row, booking: Row | None) -> dict[str, Any]:
+    """What a slot says of its seats, where its type has any."""
+    total = event_type["seatsPerTimeSlot"]
+    if not total:
+        return {}
+    taken = booking["taken"] if booking else 0
+    counts = {"seatsBooked": taken, "seatsRemaining": total - taken, "seatsTotal": total}
+    return counts | ({"bookingUid": booking["uid"]} if booking else {})
 
 
 def shown(start: datetime, length: timedelta, zone: str | None, ranged: bool) -> dict[str, str]:

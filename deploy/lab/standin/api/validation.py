@@ -171,6 +171,8 @@ def problems_of(fields: Sequence[Field], given: dict[str, Any]) -> list[dict[str
             for check in field.checks
             if not check.holds(value)
         }
+        if field.nested and not isinstance(value, dict):
+            failed["nestedValidation"] = f"nested property {field.name} must be either object or array"
         children = problems_of(field.nested, value) if field.nested and isinstance(value, dict) else []
         if failed or children:
             problem = {"target": known} | ({} if value is MISSING else {"value": value})
@@ -211,6 +213,8 @@ def sentences(fields: Sequence[Field], whole: Sequence[Whole], given: dict[str, 
         if field.optional and (value is MISSING or value is None):
             continue
         failed = [check.message.replace("{}", field.name) for check in field.checks if not check.holds(value)]
+        if field.nested and value is not MISSING and not isinstance(value, dict | None):
+            failed.append(f"nested property {field.name} must be either object or array")
         inner = (
             sentences(field.nested, field.whole, value) if field.nested and isinstance(value, dict) else []
         )

@@ -14,6 +14,7 @@ from .routing import Call, Route, success
 from .validation import BOOLEAN, STRING, Check, Field, checked, each, one_of
 
 PAGE = 250
+CAN_BE_EMPTY = ("payloadTemplate", "secret")
 ORGANISATIONS_ONLY = "DELEGATION_CREDENTIAL_ERROR"
 # From this version on, a webhook names the version of its payloads (FACTS §5).
 VERSIONED_SINCE = (6, 0, 12)
@@ -185,6 +186,7 @@ def changed(call: Call, connection: Connection, webhook: Row) -> Row:
     """Set some of a webhook; triggers that are not given stay."""
     given = checked(shape(required=False, versioned=versioned(call)), call.body)
     triggers = given.pop("triggers", None) or webhook["eventTriggers"]
+    given = {name: value for name, value in given.items() if value is not None or name in CAN_BE_EMPTY}
     if given.get("subscriberUrl") not in (None, webhook["subscriberUrl"]):
         refuse_address(call, given["subscriberUrl"])
         owner = "eventTypeId" if webhook["eventTypeId"] is not None else "userId"

@@ -81,8 +81,18 @@ def booked(
         ' LEFT JOIN "EventType" t ON t.id = b."eventTypeId"'
         ' WHERE b."userId" = %(host)s AND b."startTime" < %(end)s AND b."endTime" > %(start)s'
         " AND (b.status = 'accepted' OR (b.status = 'pending' AND t.\"requiresConfirmationWillBlockSlot\"))"
-        " AND b.uid IS DISTINCT FROM %(but_not)s",
-        {"host": host_id, "start": window.start - around, "end": window.end + around, "but_not": but_not},
+        " AND b.uid IS DISTINCT FROM %(but_not)s"
+        # A booking of the same type with a seat left takes nothing from who would join it.
+        ' AND NOT (%(seats)s > 0 AND b."eventTypeId" = %(type)s AND %(seats)s >'
+        ' (SELECT count(*) FROM "Attendee" a WHERE a."bookingId" = b.id))',
+        {
+            "host": host_id,
+            "start": window.start - around,
+            "end": window.end + around,
+            "but_not": but_not,
+            "seats": event_type["seatsPerTimeSlot"] or 0,
+            "type": event_type["id"],
+        },
     ):
         yield Interval(
             booking["startTime"] - timedelta(minutes=event_type["afterEventBuffer"] + booking["before"]),

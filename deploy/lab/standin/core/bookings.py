@@ -10,7 +10,17 @@ from psycopg.types.json import Jsonb
 
 from ..database import Connection, Row, UniqueViolation, insert, must, one, rows, update
 from ..instance import Instance
-from . import availability, booking_fields, event_types, meetings, payloads, people, schedules, webhooks
+from . import (
+    availability,
+    booking_fields,
+    event_types,
+    meetings,
+    payloads,
+    people,
+    schedules,
+    seats,
+    webhooks,
+)
 from .identifiers import booking_uid, idempotency_key, new_uuid
 from .payloads import Booked, Payload
 from .refusals import RefusalError
@@ -45,6 +55,7 @@ class Made:
     booked: Booked
     former: Row | None
     video_url: str | None
+    seat_uid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,10 +108,14 @@ def book(instance: Instance, event_type_id: int, request: Request) -> Made:
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (7001, host["id"]))
         refuse_over_active_limit(connection, event_type, request, now)
         wanted = Interval(request.start, request.end)
-        if not availability.is_free(connection, event_type, host, wanted, request.reschedule_uid):
+        joined = seats.shared(connection, event_type, request.start, request.responses["email"])
+        if joined is not None:
+            made = join(connection, event_type, host, joined, request)
+        elif availability.is_free(connection, event_type, host, wanted, request.reschedule_uid):
+            made = store(connection, event_type, host, former, request, instance.settings.app_name, now)
+        else:
             raise RefusalError("CONFLICT", NO_HOST_FREE)
-        made = store(connection, event_type, host, former, request, instance.settings.app_name, now)
-        if made.booked.booking["status"] == "accepted":
+        if joined is None and made.booked.booking["status"] == "accepted":
             meetings.plan(connection, made.booked, sent_on(made, request), now)
         update(connection, "users", {"id": host["id"]}, {"lastActiveAt": now})
         trigger, payload = event_of(made, request, instance.settings.booker_url)
@@ -164,7 +179,7 @@ def store(
     """Write the booking and its attendees, and cancel the one it takes the place of."""
     uid, place = booking_uid(), place_of(event_type, request.responses.get("location"))
     guest = name_of(request.responses["name"])
-    accepted = not event_type["requiresConfirmation"]
+    accepted, shared = not event_type["requiresConfirmation"], bool(event_type["seatsPerTimeSlot"])
     if former is not None:
         retire(connection, former, request.rescheduled_by, now)
     try:
@@ -180,9 +195,10 @@ def store(
                     "title": booking_title(
                         event_type, people.display_name(host), guest, host["locale"], place.location
                     ),
-                    "description": request.responses.get("notes") or "",
+                    # In a shared booking each guest's answers stand with their seat.
+                    "description": None if shared else request.responses.get("notes") or "",
                     "customInputs": Jsonb({}),
-                    "responses": Jsonb(request.responses),
+                    "responses": None if shared else Jsonb(request.responses),
                     "startTime": request.start,
                     "endTime": request.end,
                     "location": place.location,
@@ -223,7 +239,30 @@ def store(
         for index, (name, email, locale) in enumerate(guests)
     ]
     video_url = place.location if place.location.startswith(("http://", "https://")) else None
-    return Made(Booked(booking, event_type, host, attendees), former, video_url)
+    seat_uid = None
+    if event_type["seatsPerTimeSlot"]:
+        seat_uid = seats.take(connection, attendees[0], request.responses, request.metadata)
+    return Made(Booked(booking, event_type, host, attendees), former, video_url, seat_uid)
+
+
+def join(connection: Connection, event_type: Row, host: Row, booking: Row, request: Request) -> Made:
+    """Give a guest a seat in a booking that others have made."""
+    guest = insert(
+        connection,
+        "Attendee",
+        {
+            "name": name_of(request.responses["name"]),
+            "email": request.responses["email"],
+            "locale": request.language,
+            "timeZone": request.time_zone,
+            "bookingId": booking["id"],
+            "phoneNumber": request.responses.get("attendeePhoneNumber"),
+        },
+    )
+    seat_uid = seats.take(connection, guest, request.responses, request.metadata)
+    guests = attendees_of(connection, booking["id"])
+    video_url = booking["location"] if booking["location"].startswith(("http://", "https://")) else None
+    return Made(Booked(booking, event_type, host, guests), None, video_url, seat_uid)
 
 
 def retire(connection: Connection, former: Row, by: str | None, now: datetime) -> None:

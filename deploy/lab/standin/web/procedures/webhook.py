@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core import bookings, event_types, meetings, payloads, webhooks
+from ...core import bookings, event_types, meetings, payloads, webhook_urls, webhooks
+from ...core.refusals import RefusalError
 from ...database import Row, rows, update
 from ..trpc import Call, Router, mutation, query
 from ..validation import boolean, many, nullish, number, one_of, optional, shape, text, url
@@ -96,6 +97,7 @@ def by_viewer(call: Call, _given: Any) -> dict[str, Any]:
 def create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     """A new webhook of the user, of an event type, or (admins) of the whole instance."""
     values = stored(given)
+    refuse_address(call, given["subscriberUrl"])
     if given.get("eventTypeId"):
         event_types.owned(call.connection, call.host["id"], given["eventTypeId"])
     if not given.get("eventTypeId") and not (given.get("platform") and call.host["role"] == "ADMIN"):
@@ -103,6 +105,13 @@ def create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     webhook = webhooks.create(call.connection, call.instance.now(), values)
     plan_for_bookings_ahead(call, webhook)
     return webhooks.as_sent(webhook)
+
+
+def refuse_address(call: Call, address: str) -> None:
+    """Refuse an address that this version does not allow (FACTS §11)."""
+    problem = webhook_urls.problem_of(address, call.instance.settings.version_numbers)
+    if problem:
+        raise RefusalError("BAD_REQUEST", f"Webhook URL is not allowed: {problem}")
 
 
 def plan_for_bookings_ahead(call: Call, webhook: Row) -> None:
@@ -127,6 +136,8 @@ def edit(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     """Change a webhook; answers with the new row."""
     webhook = webhooks.owned(call.connection, call.host["id"], given["id"])
     values = stored(given)
+    if given.get("subscriberUrl") not in (None, webhook["subscriberUrl"]):
+        refuse_address(call, given["subscriberUrl"])
     triggers = values.pop("eventTriggers", webhook["eventTriggers"])
     if values:
         update(call.connection, "Webhook", {"id": webhook["id"]}, values)

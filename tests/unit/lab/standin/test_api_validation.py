@@ -1,0 +1,120 @@
+"""What the API says of bodies and queries that it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deploy.lab.standin.api import booking_input, event_type_input, slots
+from deploy.lab.standin.api.application import complaint, parsed
+from deploy.lab.standin.api.bookings import moved
+from deploy.lab.standin.api.errors import ApiError
+from deploy.lab.standin.api.routing import spoken_version
+from deploy.lab.standin.api.validation import checked_in_words
+
+
+def refused(body: dict[str, Any], new: bool = True) -> dict[str, dict[str, str]]:
+    """What is wrong with an event type, by property."""
+    with pytest.raises(ApiError) as caught:
+        event_type_input.read(body, new)
+    return {error["property"]: error["constraints"] for error in caught.value.details["errors"]}
+
+
+def test_each_wrong_field_is_named_with_what_is_wrong() -> None:
+    wrong = refused({"title": 1, "slug": "a", "lengthInMinutes": "soon", "hidden": "yes"})
+    assert wrong == {
+        "title": {"isString": "title must be a string"},
+        "lengthInMinutes": {
+            "isInt": "lengthInMinutes must be an integer number",
+            "min": "lengthInMinutes must not be less than 1",
+        },
+        "hidden": {"isBoolean": "hidden must be a boolean value"},
+    }
+
+
+def test_a_value_that_was_not_sent_is_not_shown() -> None:
+    with pytest.raises(ApiError) as caught:
+        event_type_input.read({"title": "T", "slug": "t"}, new=True)
+    assert caught.value.details["errors"][0].keys() == {"target", "property", "children", "constraints"}
+
+
+def test_unknown_fields_of_an_event_type_are_dropped_and_never_told_of() -> None:
+    given = event_type_input.read({"title": "T", "slug": "t", "lengthInMinutes": 5, "lenght": 9}, new=True)
+    assert given == {"title": "T", "slug": "t", "lengthInMinutes": 5}
+
+
+def test_a_change_needs_nothing() -> None:
+    assert event_type_input.read({}, new=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"bookingFields": []}, "'bookingFields' must contain at least 1 booking field."),
+        ({"bookingFields": [{"slug": "x"}]}, "must have a 'type' property"),
+        ({"bookingFields": [{"type": "text", "slug": "x"}]}, "Validation failed for text booking field"),
+        ({"locations": [{"type": "phone", "phone": "+1234", "public": True}]}, "valid phone number"),
+        ({"locations": [{"type": "moon"}]}, "Unsupported location type 'moon'."),
+    ],
+)
+def test_parts_with_a_shape_of_their_own_are_refused_in_words(body: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message.replace(".", r"\.")):
+        event_type_input.read(body, new=False)
+
+
+def test_a_booking_may_not_carry_what_nobody_knows() -> None:
+    with pytest.raises(ApiError) as caught:
+        checked_in_words(booking_input.CREATION, (booking_input.NAMED,), {"title": "x", "eventTypeId": 1})
+    assert caught.value.message == (
+        "title property is wrong,property title should not exist ,"
+        " start property is wrong,start must be a valid ISO 8601 date string ,"
+        " attendee property is wrong,attendee should not be null or undefined "
+    )
+
+
+def test_a_number_too_long_for_a_phone_is_none() -> None:
+    attendee = {"name": "J", "timeZone": "UTC", "phoneNumber": "+49123456789012345678"}
+    with pytest.raises(ApiError, match="valid phone number"):
+        checked_in_words(booking_input.ATTENDEE, (), attendee)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{bad", "Expected property name or '}' in JSON at position 1"),
+        ("{", "Unexpected end of JSON input"),
+        ('"text"', 'Unexpected token \'"\', ""text""... is not valid JSON'),
+    ],
+)
+def test_broken_json_is_told_of_as_javascript_does(text: str, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parsed("application/json", text.encode())
+    assert (caught.value.status, caught.value.message) == (400, message)
+
+
+def test_the_end_of_a_text_is_no_place_to_look_at() -> None:
+    assert complaint("[1,", 3) == "Unexpected end of JSON input"
+
+
+def test_a_body_beyond_the_limit_is_refused() -> None:
+    with pytest.raises(ApiError, match="too large"):
+        parsed("application/json", b" " * 200_000)
+
+
+@pytest.mark.parametrize("header", [None, "", "1999-01-01", "2024-6-14"])
+def test_an_unknown_version_means_the_oldest(header: str | None) -> None:
+    assert spoken_version(header) == "2024-04-15"
+
+
+def test_months_keep_their_last_days() -> None:
+    start = booking_input.moment_of("2026-01-31T10:00:00Z")
+    assert [moved(start, 1, step).date().isoformat() for step in range(4)] == [
+        "2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30",
+    ]  # fmt: skip
+    assert moved(booking_input.moment_of("2028-02-29T10:00:00Z"), 0, 1).date().isoformat() == "2029-02-28"
+
+
+def test_a_bare_date_ends_with_its_day() -> None:
+    assert slots.end_of("2026-12-07").isoformat() == "2026-12-07T23:59:59+00:00"
+    assert slots.end_of("2026-12-07T12:00:00Z").isoformat() == "2026-12-07T12:00:00+00:00"
