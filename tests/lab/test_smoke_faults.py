@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from deploy.settings.load import load_inventory
 from tests.deployed_lab import DeployedLab
 from tests.lab.certificates import self_signed
 from tests.lab.test_smoke import left_over
@@ -52,13 +55,16 @@ def firewall(lab: DeployedLab, rule: str) -> Iterator[None]:
 
 @contextmanager
 def packets_get_lost_for_a_while(lab: DeployedLab) -> Iterator[None]:
-    """Whoever knocks then knocks again 1, 3, 7 and 15 seconds later, as TCP does."""
-    ending = threading.Timer(12, lab.on_host, [f"iptables -D {_WEBHOOKS_IN} -j DROP"])
+    """Whoever knocks knocks again 1, 3, 7 and 15 seconds later, as TCP does; the last time is heard."""
+    lifted_after_the_third = (
+        "for i in $(seq 300); do iptables -nvxL INPUT 1 | awk '{exit !($1 > 0)}' && break; sleep 0.2; done; "
+        f"sleep 9; iptables -D {_WEBHOOKS_IN} -j DROP"
+    )
     with firewall(lab, f"{_WEBHOOKS_IN} -j DROP"):
-        ending.start()
+        lifting = threading.Thread(target=lab.on_host, args=[lifted_after_the_third])
+        lifting.start()
         yield
-        ending.cancel()
-        ending.join()
+        lifting.join()
 
 
 def no_way_to_the_receiver(lab: DeployedLab) -> AbstractContextManager[None]:
@@ -184,3 +190,39 @@ def smoke(lab: DeployedLab) -> tuple[int, dict[str, Any]]:
     (host,) = json.loads(done.stdout)["hosts"]
     assert "fault" in host, host
     return done.returncode, host
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("cal_" + "0" * 32, "key-unknown"),
+        ("key_" + "0" * 32, "key-wrong-prefix"),
+        ("cal_" + "e" * 32, "key-expired"),
+    ],
+)
+def test_a_key_that_is_not_good_is_named(deployed_lab: DeployedLab, key: str, fault: str) -> None:
+    if load_inventory(str(deployed_lab.inventory_path)).hosts["cal1"].images.api is None:
+        pytest.skip("this lab has no API")
+    digest = hashlib.sha256(b"e" * 32).hexdigest()
+    sql(
+        deployed_lab,
+        f"""insert into "ApiKey" (id, "userId", note, "hashedKey", "expiresAt")
+        select 'fault', id, 'fault', '{digest}', now() - interval '3 days' from users where role = 'ADMIN'""",  # noqa: S608 - a digest of ours
+    )
+    try:
+        done = subprocess.run(
+            [
+                *(deployed_lab.command()[0], "smoke", "--json", "--url", deployed_lab.url),
+                *("--connect-to", deployed_lab.address, "--ca-file", str(deployed_lab.ca_file)),
+            ],
+            env={**deployed_lab.environment, "CALSTACK_API_KEY": key},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        sql(deployed_lab, """delete from "ApiKey" where id = 'fault'""")
+    (report,) = json.loads(done.stdout)["hosts"]
+    assert (done.returncode, report["fault"]["name"]) == (1, fault), report["fault"]
+    assert left_over(deployed_lab) == "0|0|0|0|0"
