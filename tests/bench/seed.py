@@ -15,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from deploy.calcom.web import WebChannel
+from deploy.calcom.channel import Channel
 from deploy.seed.apply import apply
 from deploy.seed.manifest import load_manifest
 from deploy.seed.parallel import WORKERS, each
@@ -89,12 +90,12 @@ def manifest_text(event_types: int, webhooks: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def seed_once(manifest: Manifest, channel: WebChannel) -> None:
+def seed_once(manifest: Manifest, channel: Channel) -> None:
     """What `calstack seed` does with an instance."""
     apply(make_plan(manifest, channel), channel)
 
 
-def naive(manifest: Manifest, channel: WebChannel) -> None:
+def naive(manifest: Manifest, channel: Channel) -> None:
     """What a script does: thing by thing, look whether it is there, then write it all, whatever it holds."""
     ids = {schedule.name: schedule.id for schedule in channel.list_schedules()}
     for schedule in manifest.schedules:
@@ -117,10 +118,15 @@ def naive(manifest: Manifest, channel: WebChannel) -> None:
             channel.create_webhook(webhook.fields)
 
 
-def measure(name: str, instance: SeedableInstance, work: Callable[[WebChannel], None]) -> Measured:
+def measure(
+    name: str, instance: SeedableInstance, work: Callable[[Channel], None], *, api: bool = False
+) -> Measured:
     """Time one way; the connection is made anew for each."""
     transport = Counting()
-    with instance.channel(transport) as channel:
+    opened: AbstractContextManager[Channel] = (
+        instance.api_channel(transport) if api else instance.channel(transport)
+    )
+    with opened as channel:
         started = time.monotonic()
         work(channel)
         seconds = time.monotonic() - started
@@ -151,11 +157,11 @@ def bare_reads(instance: SeedableInstance, event_types: int) -> Measured:
 
 def bench(event_types: int, webhooks: int) -> list[Measured]:
     """All ways, each on an emptied instance where it begins with nothing."""
-    with tempfile.TemporaryDirectory() as folder, seedable_instance() as instance:
+    with tempfile.TemporaryDirectory() as folder, seedable_instance(with_api=True) as instance:
         file = Path(folder) / "seed.yaml"
         file.write_text(manifest_text(event_types, webhooks))
 
-        def ours(channel: WebChannel) -> None:
+        def ours(channel: Channel) -> None:
             seed_once(load_manifest(file, lambda name: f"value-of-{name}"), channel)
 
         manifest = load_manifest(file, lambda name: f"value-of-{name}")
@@ -168,6 +174,11 @@ def bench(event_types: int, webhooks: int) -> list[Measured]:
         measured += [
             measure("naive loop, first run", instance, lambda channel: naive(manifest, channel)),
             measure("naive loop, second run", instance, lambda channel: naive(manifest, channel)),
+        ]
+        instance.empty()
+        measured += [
+            measure("ours over API v2, first", instance, ours, api=True),
+            measure("ours over API v2, second", instance, ours, api=True),
         ]
     return measured
 
@@ -183,7 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps([asdict(item) for item in measured], indent=2))
         return 0
-    print(f"{options.event_types} event types, {options.webhooks} webhooks, over the web channel")
+    print(
+        f"{options.event_types} event types, {options.webhooks} webhooks; over web, if nothing else is said"
+    )
     print(f"{'':26}{'seconds':>9}{'requests':>10}{'refused':>9}{'peak MB':>9}")
     for item in measured:
         print(f"{item.name:26}{item.seconds:9.1f}{item.requests:10}{item.refused:9}{item.peak_mb:9}")
