@@ -8,19 +8,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from deploy.actions.seed_ledger import DatabaseLedger
+from deploy.calcom.models import WebhookFields
 from deploy.errors import CalstackError
+from deploy.remote import Remote
 from deploy.seed.apply import apply
 from deploy.seed.manifest import load_manifest
 from deploy.seed.plan import make_plan
+from deploy.seed.prune import Pruning
 from deploy.seed.wanted import Manifest
 from tests.bench.instance import EMAIL, KEY, PASSWORD, SeedableInstance, seedable_instance
 from tests.bench.seed import manifest_text
@@ -342,6 +346,40 @@ def test_what_was_pulled_plans_to_nothing(
     planned = run(instance, "seed", "--file", str(tmp_path / "pulled.yaml"), "--plan", "--json")
     assert planned.returncode == 0, planned.stderr
     assert '"changes": []' in planned.stdout
+
+
+@dataclass(frozen=True)
+class Database:
+    """Answers queries as `Remote.sql` does on a host."""
+
+    url: str
+
+    def sql(self, query: str) -> list[list[str]]:
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(query.encode())
+            rows = cursor.fetchall() if cursor.description else []
+        return [str(row[0] if row[0] is not None else "").split("|") for row in rows]
+
+
+def test_pruning_takes_what_calstack_made_and_leaves_what_others_did(
+    instance: SeedableInstance, tmp_path: Path
+) -> None:
+    ledger = DatabaseLedger(cast(Remote, Database(instance.database_url)))
+    wanted = manifest(tmp_path, SMALL.replace("/user", "/it's|odd"))
+    with instance.channel() as channel:
+        apply(make_plan(wanted, channel), channel, ledger=ledger)
+        channel.create_webhook(
+            WebhookFields(url="https://n8n.example.test/webhook", triggers=("BOOKING_CREATED",))
+        )
+        nothing = manifest(tmp_path, "event_types: []\nwebhooks: []\n")
+        plan = make_plan(nothing, channel, pruning=Pruning(ledger.read()))
+        assert [(item.action, item.key) for item in plan.changes] == [
+            ("delete", "https://hooks.example.test/it's|odd"),
+            ("delete", "intro"),
+        ]
+        assert [item.why for item in plan.kept] == ["it was not made by calstack"]
+        apply(plan, channel, ledger=ledger)
+    assert instance.rows('select "subscriberUrl" from "Webhook"') == [("https://n8n.example.test/webhook",)]
 
 
 def test_somebody_elses_instance_takes_one_user(instance: SeedableInstance, tmp_path: Path) -> None:
