@@ -167,7 +167,9 @@ def results(completed: subprocess.CompletedProcess[str]) -> dict[str, dict[str, 
     return {host["host"]: host for host in document["hosts"]}
 
 
-def container_ids(lab: DeployedLab, services: Sequence[str] = ("db", "web", "proxy")) -> dict[str, str]:
+def container_ids(
+    lab: DeployedLab, services: Sequence[str] = ("db", "web", "api", "cache", "proxy")
+) -> dict[str, str]:
     """Id of each service's container on the first host."""
     script = "; ".join(f"cd /opt/calcom && docker compose ps -q {service}" for service in services)
     return dict(zip(services, lab.on_host(script).split(), strict=True))

@@ -91,8 +91,8 @@ def test_a_changed_setting_replaces_exactly_the_service_that_reads_it(deployed_l
     finally:
         defaults.write_text(before_text, "utf-8")
     assert changed.returncode == 0, changed.stderr
-    assert after["web"] != before["web"]
-    assert (after["db"], after["proxy"]) == (before["db"], before["proxy"])
+    # Web and API both read what the user adds.
+    assert {service for service in before if after[service] != before[service]} == {"web", "api"}
     assert deployed_lab.calstack("deploy").returncode == 0
 
 
@@ -171,8 +171,9 @@ def test_a_locked_host_is_left_alone_and_its_holder_named(deployed_lab: Deployed
 def test_a_second_host_joins_and_a_killed_deploy_is_completed(deployed_lab: DeployedLab) -> None:
     hosts = deployed_lab.inventory_path / "hosts"
     first = (hosts / "cal1.yaml").read_text(encoding="utf-8")
+    without_api = "images: {api: null, cache: null}\n"
     (hosts / "cal2.yaml").write_text(
-        first.replace("127.89.0.1", "127.89.0.2").replace("cal1", "cal2"), "utf-8"
+        first.replace("127.89.0.1", "127.89.0.2").replace("cal1", "cal2") + without_api, "utf-8"
     )
     before = container_ids(deployed_lab)
     try:
@@ -184,6 +185,8 @@ def test_a_second_host_joins_and_a_killed_deploy_is_completed(deployed_lab: Depl
         both = results(done)
         assert both["cal1"]["changed"] == []
         assert both["cal2"]["smoke_test"] == "passed"
+        assert not [change for change in both["cal2"]["changed"] if "API" in change]
+        assert deployed_lab.on_host("docker ps -q", "cal2").count("\n") == 3
         assert container_ids(deployed_lab) == before
     finally:
         (hosts / "cal2.yaml").unlink()

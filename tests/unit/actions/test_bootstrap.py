@@ -25,6 +25,9 @@ class FakeRemote:
     users: list[tuple[int, str, str]]
     onboarded: bool = False
     sign_up_closed: bool = False
+    has_key: bool = False
+    limited: bool = False
+    commands: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
 
     def sql(self, query: str) -> list[list[str]]:
@@ -36,12 +39,24 @@ class FakeRemote:
         if query.startswith("update users"):
             changed, self.onboarded = not self.onboarded, True
             return [["1"]] if changed else []
+        if '"RateLimit"' in query:
+            changed, self.limited = not self.limited, True
+            return [["digest", "t", "t" if changed else "f", "calstack"]]
+        if '"ApiKey"' in query:
+            changed, self.has_key = not self.has_key, True
+            return [["id"]] if changed else []
         changed, self.sign_up_closed = not self.sign_up_closed, True
         return [["disable-signup"]] if changed else []
+
+    def run(self, script: str) -> None:
+        """Only write it down."""
+        self.commands.append(script)
 
 
 class FakeInstance(Instance):
     """An instance whose inner entrance is a function."""
+
+    api_says = httpx.Response(200, json={"status": "success"})
 
     @contextmanager
     def inner_entrance(self) -> Iterator[httpx.Client]:
@@ -50,6 +65,8 @@ class FakeInstance(Instance):
         def answer(request: httpx.Request) -> httpx.Response:
             if request.url.path == "/api/version":
                 return httpx.Response(200, json={"version": "6.2.0"})
+            if request.url.path == "/api/v2/me":
+                return self.api_says
             if remote.users:
                 return httpx.Response(400, json={"message": "No setup needed."})
             remote.users.append((1, self.settings.admin.email, "ADMIN"))
@@ -75,6 +92,8 @@ def test_an_empty_instance_gets_its_administrator_once(inventory: Inventory) -> 
         "administrator admin@cal1.calstack.test made",
         "onboarding finished",
         "sign-up closed",
+        "API key calstack made",
+        "limit of API key calstack set",
     ]
     assert bootstrap(instance(inventory, remote)) == []
 
@@ -84,3 +103,28 @@ def test_a_stranger_who_was_first_is_named(inventory: Inventory) -> None:
     with pytest.raises(CalstackError, match="set up by somebody else: its administrators are mallory@"):
         bootstrap(instance(inventory, remote))
     assert not remote.onboarded, "nothing of theirs is touched"
+
+
+def test_an_instance_without_an_api_gets_no_key(inventory: Inventory) -> None:
+    settings = inventory.hosts["cal1"]
+    images = settings.images.model_copy(update={"api": None, "cache": None})
+    remote: Any = FakeRemote(users=[])
+    without = FakeInstance(
+        "cal1", inventory, settings.model_copy(update={"images": images}), placeholders("cal1"), remote
+    )
+    assert "API key calstack made" not in bootstrap(without)
+    assert not remote.has_key
+    assert remote.commands == []
+
+
+def test_a_build_that_wants_a_licence_is_noted_and_nothing_fails(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "Invalid or missing CALCOM_LICENSE_KEY environment variable"
+    answer = httpx.Response(401, json={"status": "error", "error": {"message": message}})
+    monkeypatch.setattr(FakeInstance, "api_says", answer)
+    notes: list[str] = []
+    assert "API key calstack made" in bootstrap(instance(inventory, FakeRemote(users=[])), notes.append)
+    (note,) = notes
+    assert "without a licence of Cal.com" in note
+    assert "over the web app instead" in note
