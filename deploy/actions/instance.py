@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from deploy.calcom.api import ApiChannel
+from deploy.calcom.channel import Channel, HostChannel
 from deploy.calcom.guest import Guest
 from deploy.calcom.http import open_client
+from deploy.calcom.opening import open_channel
 from deploy.calcom.session import minted_cookie
 from deploy.calcom.web import WebChannel
 from deploy.errors import CalstackError
@@ -61,6 +64,33 @@ class Instance:
         cookie = minted_cookie(self.secrets.nextauth_secret, admin.id, admin.email, secure=True)
         with self.inner_entrance() as client:
             yield WebChannel(client, cookie)
+
+    @contextmanager
+    def chosen_channel(self, offers: Callable[[Channel], bool] = lambda _: True) -> Iterator[HostChannel]:
+        """The administrator's channel of the setting `channel`, through the inner entrance.
+
+        `offers`: whether a channel can do what it is wanted for; `auto` passes by an API that cannot. Raises
+        what `open_channel` raises.
+        """
+        wanted = self.settings.channel
+        if not self.settings.has_api or wanted == "web":
+            with self.channel() as web:
+                yield web
+            return
+        with self.channel() as web, self._inner_api() as client:
+            api = ApiChannel(client, self.api_key)
+            if wanted == "auto" and not offers(api):
+                yield web
+            else:
+                yield open_channel(wanted, api=lambda: api, web=lambda: web).channel
+
+    @contextmanager
+    def _inner_api(self) -> Iterator[httpx.Client]:
+        with (
+            self.remote.tunnel(self.settings.proxy.inner_port) as port,
+            open_client(f"http://{self.settings.domain}/api", connect_to=("127.0.0.1", port)) as client,
+        ):
+            yield client
 
     @contextmanager
     def guest(self) -> Iterator[Guest]:

@@ -99,8 +99,19 @@ def seed(
     manifest = load_manifest(
         list(files) or manifest_files(instance.inventory.seed_file), instance.secrets.resolve_or_make
     )
-    with instance.channel() as channel, _others(instance, manifest) as channel_for:
+    with (
+        instance.chosen_channel(lambda channel: _offers(channel, manifest)) as channel,
+        _others(instance, manifest) as channel_for,
+    ):
         return _seed(manifest, channel, channel_for, DatabaseLedger(instance.remote), wish or Wish(), report)
+
+
+def _offers(channel: Channel, manifest: Manifest) -> bool:
+    try:
+        check_abilities(manifest, channel, other_users=True)
+    except InputError:
+        return False
+    return True
 
 
 def seed_foreign(

@@ -417,6 +417,10 @@ class HostSettings(Section):
     """Public name of the instance; the app's public address is https://DOMAIN."""
     admin: Admin
     images: Images
+    channel: Literal["auto", "api", "web"] = "auto"
+    """How seeding talks to the instance. `auto`: over API v2 where there is one that takes calstack's key and
+    can do all that the manifest says, else over the web app, which needs no key and no licence. `api`, `web`:
+    that one or not at all."""
     smtp: Smtp | None = None
     """Without it the app sends no mail: bookings work, nobody is told."""
     app: App = App()
@@ -446,9 +450,12 @@ class HostSettings(Section):
     @model_validator(mode="after")
     def _settings_fit_the_api(self) -> HostSettings:
         """Where there is an API, the database accepts 40 connections at least, and `api.own_host` is not
-        `domain`.
+        `domain`; without one, `channel` is not `api`.
         """
         found: list[tuple[str, str, str | None]] = []
+        if self.images.api is None and self.channel == "api":
+            what = "is api, and there is none without images.api"
+            found.append(("channel", what, "write channel: auto, or give images.api and images.cache"))
         if self.images.api is not None and self.database.max_connections < _FEWEST_CONNECTIONS_WITH_API:
             what = f"must be at least {_FEWEST_CONNECTIONS_WITH_API} where there is an API"
             found.append(("database.max_connections", what, None))

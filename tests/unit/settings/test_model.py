@@ -130,6 +130,7 @@ def test_an_older_version_is_deployed_with_a_warning(tmp_path: Path) -> None:
         (f"{WITH_API}database: {{max_connections: 39}}\n", "database.max_connections", "at least 40"),
         ("api: {own_host: cal1.example.org}\n", "api.own_host", "is the name of the instance itself"),
         ("api: {own_host: https://api.example.org}\n", "api.own_host", "scheme"),
+        ("channel: api\n", "channel", "there is none without images.api"),
         ("rate_limits: {api: {limit: 0}}\n", "rate_limits.api.limit", "at least 1"),
         ("rate_limits: {api: {keys: [{limit: 3}]}}\n", "rate_limits.api.keys[0].note", "is missing"),
         (
