@@ -85,7 +85,7 @@ def _own_admin(instance: Instance) -> AdminUser:
 def _finish_onboarding(instance: Instance, admin: AdminUser) -> bool:
     zone = quoted(instance.settings.admin.time_zone)
     rows = instance.remote.sql(
-        f'update users set "completedOnboarding" = true, "timeZone" = {zone} '  # noqa: S608
+        f'update users set "completedOnboarding" = true, "timeZone" = {zone} '
         f'where id = {admin.id} and not "completedOnboarding" returning id;'
     )
     return bool(rows)
@@ -97,6 +97,6 @@ def _switch_sign_up(instance: Instance) -> bool:
         f"""insert into "Feature" (slug, enabled, type, description, "createdAt", "updatedAt")
         values ('disable-signup', {closed}, 'OPERATIONAL', 'Nobody can make an account', now(), now())
         on conflict (slug) do update set enabled = excluded.enabled, "updatedAt" = now()
-        where "Feature".enabled is distinct from excluded.enabled returning slug;"""  # noqa: S608
+        where "Feature".enabled is distinct from excluded.enabled returning slug;"""
     )
     return bool(rows)

@@ -48,7 +48,7 @@ class HostInside:
                 where "userId" = {int(user_id)} and type like '%\_calendar'
             union all
             select 'written', r.type from "BookingReference" r join "Booking" b on b.id = r."bookingId"
-                where b.uid = {quoted(uid)} and r.type like '%\_calendar' and r.deleted is not true;"""  # noqa: S608
+                where b.uid = {quoted(uid)} and r.type like '%\_calendar' and r.deleted is not true;"""
         )
         return Calendars(
             connected=tuple(kind for what, kind in rows if what == "connected"),

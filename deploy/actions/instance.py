@@ -123,7 +123,7 @@ class Instance:
     def admin_user(self) -> AdminUser | None:
         """The administrator of the settings as the database knows it, or None."""
         email = quoted(self.settings.admin.email.lower())
-        rows = self.remote.sql(f"select id, email from users where email = {email} and role = 'ADMIN';")  # noqa: S608
+        rows = self.remote.sql(f"select id, email from users where email = {email} and role = 'ADMIN';")
         return AdminUser(int(rows[0][0]), rows[0][1]) if rows else None
 
 

@@ -242,7 +242,7 @@ def _minted(instance: Instance, http: httpx.Client, row: tuple[int, str] | None)
 
 def _user_row(instance: Instance, user: str) -> tuple[int, str] | None:
     column = "email" if "@" in user else "username"
-    rows = instance.remote.sql(f"select id, email from users where lower({column}) = {quoted(user)};")  # noqa: S608
+    rows = instance.remote.sql(f"select id, email from users where lower({column}) = {quoted(user)};")
     return (int(rows[0][0]), rows[0][1]) if rows else None
 
 

@@ -219,6 +219,6 @@ def _remove_cancelled(instance: Instance, uids: list[str]) -> int:
     listed = ", ".join(quoted(uid) for uid in uids)
     return len(
         instance.remote.sql(
-            f"""delete from "Booking" where uid in ({listed}) and status = 'cancelled' returning id;"""  # noqa: S608
+            f"""delete from "Booking" where uid in ({listed}) and status = 'cancelled' returning id;"""
         )
     )
