@@ -25,7 +25,7 @@ from deploy.calcom.errors import (
     SlotTaken,
     UnexpectedShape,
 )
-from deploy.calcom.http import RetryPolicy, send
+from deploy.calcom.http import RetryPolicy, json_object, send
 from deploy.calcom.models import Booking, Location, Page, PublicEvent, Slot
 from deploy.calcom.trpc import Trpc, iso_milliseconds, read_shape
 from deploy.calcom.wire import bookings, event_types
@@ -144,7 +144,7 @@ class Guest:
         response = send(
             self._http, "POST", "/api/book/event", idempotent=False, json=body, policy=self._policy
         )
-        answer = _json_object(response, where)
+        answer = json_object(response, where)
         if response.status_code != 200:
             raise _booking_refusal(response, answer, where)
         return read_shape(where, answer, bookings.BookingAnswer).booking()
@@ -152,7 +152,7 @@ class Guest:
     def _cancel_once(self, uid: str, reason: str) -> None:
         where = "POST /api/cancel"
         token_answer = send(self._http, "GET", "/api/csrf", idempotent=True, policy=self._policy)
-        token = _json_object(token_answer, "GET /api/csrf").get("csrfToken")
+        token = json_object(token_answer, "GET /api/csrf").get("csrfToken")
         if not isinstance(token, str):
             raise UnexpectedShape("GET /api/csrf", expected="a csrfToken", came="none")
         cookies = [header.partition(";")[0] for header in token_answer.headers.get_list("set-cookie")]
@@ -165,7 +165,7 @@ class Guest:
             headers={"cookie": "; ".join(cookies)},
             policy=self._policy,
         )
-        answer = _json_object(response, where)
+        answer = json_object(response, where)
         if response.status_code == 200 and answer.get("success") is True:
             return
         message = str(answer.get("message", ""))
@@ -234,17 +234,3 @@ def _trace_id(answer: dict[str, Any]) -> str | None:
     data = answer.get("data")
     trace = data.get("traceId") if isinstance(data, dict) else None
     return trace if isinstance(trace, str) else None
-
-
-def _json_object(response: httpx.Response, where: str) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise UnexpectedShape(
-            where,
-            expected="a JSON object",
-            came=f"status {response.status_code} with {response.headers.get('content-type', 'no type')}",
-        )
-    return body

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import tenacity
 
-from deploy.calcom.errors import CalcomError, NoAnswer, TooManyRequests
+from deploy.calcom.errors import CalcomError, NoAnswer, TooManyRequests, UnexpectedShape
 from deploy.calcom.pacing import Pacer, read_limits
 
 CONNECT_SECONDS = 5.0
@@ -156,6 +156,21 @@ def _asked_pause(response: httpx.Response) -> float | None:
     """API v2 says only when its block ends (FACTS §13), a proxy says `Retry-After`."""
     resets = [said.reset for said in read_limits(response.headers).values()]
     return retry_after_seconds(response) or min(resets, default=None)
+
+
+def json_object(response: httpx.Response, where: str) -> dict[str, Any]:
+    """The JSON object that an answer carries; raises `UnexpectedShape` where it carries something else."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise UnexpectedShape(
+            where,
+            expected="a JSON object",
+            came=f"status {response.status_code} with {response.headers.get('content-type', 'no type')}",
+        )
+    return body
 
 
 class _PinnedTransport(httpx.BaseTransport):

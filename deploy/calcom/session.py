@@ -18,7 +18,7 @@ from joserfc import jwe
 from joserfc.jwk import OctKey
 
 from deploy.calcom.errors import SecondFactorNeeded, SignInFailed, UnexpectedShape, WrongPassword
-from deploy.calcom.http import send
+from deploy.calcom.http import json_object, send
 
 _SECURE_COOKIE = "__Secure-next-auth.session-token"
 _PLAIN_COOKIE = "next-auth.session-token"
@@ -98,7 +98,7 @@ def password_login(http: httpx.Client, email: str, password: str, *, totp_code: 
 def _login_token(http: httpx.Client) -> tuple[str, list[str]]:
     procedure = "GET /api/auth/csrf"
     response = send(http, "GET", "/api/auth/csrf", idempotent=True)
-    token = _json_object(response, procedure).get("csrfToken")
+    token = json_object(response, procedure).get("csrfToken")
     if not isinstance(token, str):
         raise UnexpectedShape(
             procedure, expected="a csrfToken", came=f"an answer {response.status_code} without"
@@ -107,7 +107,7 @@ def _login_token(http: httpx.Client) -> tuple[str, list[str]]:
 
 
 def _refuse_failed_login(response: httpx.Response) -> None:
-    url = str(_json_object(response, "POST /api/auth/callback/credentials").get("url", ""))
+    url = str(json_object(response, "POST /api/auth/callback/credentials").get("url", ""))
     if "error=second-factor-required" in url:
         raise SecondFactorNeeded(
             "the account wants a code of its authenticator app", fix="give the current six-digit code"
@@ -122,20 +122,6 @@ def _refuse_failed_login(response: httpx.Response) -> None:
     if response.status_code != 200 or "error=" in url:
         reason = url.partition("error=")[2].partition("&")[0] or f"status {response.status_code}"
         raise SignInFailed(f"Cal.com refused the sign-in: {reason}")
-
-
-def _json_object(response: httpx.Response, procedure: str) -> dict[str, object]:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise UnexpectedShape(
-            procedure,
-            expected="a JSON object",
-            came=f"{response.status_code} {response.headers.get('content-type')}",
-        )
-    return body
 
 
 def _set_cookies(response: httpx.Response) -> list[str]:
