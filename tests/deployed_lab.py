@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from deploy.settings.inventory import INVENTORIES
 from deploy.settings.load import load_inventory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+NETWORK = f"127.{89 + zlib.crc32(bytes(REPOSITORY)) % 160}."
+"""What the test hosts' loopback addresses begin with: other checkouts' tests may run beside these."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def copy_of_the_lab(target: Path) -> Path:
         INVENTORIES / "lab", target, ignore=shutil.ignore_patterns("secrets.age", "ca.crt", "lab-state")
     )
     for host in (target / "hosts").iterdir():
-        host.write_text(host.read_text(encoding="utf-8").replace("127.88.", "127.89."), encoding="utf-8")
+        host.write_text(host.read_text(encoding="utf-8").replace("127.88.", NETWORK), encoding="utf-8")
     return target
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from deploy.actions.instance import AdminUser, Instance, quoted
 from deploy.errors import CalstackError
-from deploy.settings.model import OWN_KEY_NOTE
+from deploy.settings.rate_limits import OWN_KEY_NOTE
 
 _PATIENCE_SECONDS = 180.0
 _LOGS = "on the host: cd /opt/calcom && docker compose logs --since 15m api cache proxy"

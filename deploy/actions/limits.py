@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deploy.actions.instance import Instance, quoted
 from deploy.settings.layout import REDIS_CLI
-from deploy.settings.model import OWN_KEY_NOTE, KeyLimit
+from deploy.settings.rate_limits import OWN_KEY_NOTE, KeyLimit
 
 _OWN_LIMIT = (100_000, 60, 1)
 """Calls, seconds of the window, seconds of a block: more than an instance answers, so seeding never waits."""

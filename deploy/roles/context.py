@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 from deploy.rendering import render
 from deploy.settings.inventory import Inventory
-from deploy.settings.model import HostSettings, SecretReference
+from deploy.settings.model import HostSettings
+from deploy.settings.section import SecretReference
 
 
 class Secrets(Protocol):

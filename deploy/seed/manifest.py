@@ -27,9 +27,9 @@ from deploy.seed.wanted import (
     wanted_schedule,
     wanted_webhook,
 )
-from deploy.settings.model import SecretReference
 from deploy.settings.plain_words import dotted, findings
 from deploy.settings.rules import nearest
+from deploy.settings.section import SecretReference
 from deploy.settings.yaml_source import Located, place, plain, read
 
 Resolver = Callable[[str], str]

@@ -34,8 +34,8 @@ from deploy.seed.values import (
     Url,
     UserName,
 )
-from deploy.settings.model import SecretReference, Section
 from deploy.settings.rules import refused, refused_together, time_zone
+from deploy.settings.section import SecretReference, Section
 
 _Declared = TypeVar("_Declared", bound=Section)
 TimeZone = Annotated[str, AfterValidator(time_zone)]

@@ -25,7 +25,7 @@ from deploy.seed.model import EventTypeDeclared, ProfileDeclared, ScheduleDeclar
 from deploy.seed.parallel import WORKERS, each
 from deploy.seed.reading import read_event_types
 from deploy.seed.wanted import wanted_event_type, wanted_profile, wanted_schedule, wanted_webhook
-from deploy.settings.model import Section
+from deploy.settings.section import Section
 from deploy.settings.yaml_source import SECRET_TAG
 
 KeepSecret = Callable[[str, str], str]

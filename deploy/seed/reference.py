@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from deploy.seed import schema
 from deploy.seed.model import ManifestFile
 from deploy.seed.triggers import DELAYED_TRIGGERS, TRIGGERS, USER_TRIGGERS
-from deploy.settings.model import SecretReference
+from deploy.settings.section import SecretReference
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "seed.md"
 BEGIN = "<!-- keys: written by python -m deploy.seed.reference -->"

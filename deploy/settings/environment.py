@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from deploy.errors import InputError
 from deploy.settings.app_variables import Placeholder, resolved_value
-from deploy.settings.model import HostSettings, SecretReference, Smtp
+from deploy.settings.model import HostSettings, Smtp
 from deploy.settings.rules import single_line
+from deploy.settings.section import SecretReference
 from deploy.settings.smtp_server import SmtpServer
 
 Resolver = Callable[[str], str]

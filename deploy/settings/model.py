@@ -8,32 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.errors import InputError
 from deploy.settings import rules
 from deploy.settings.app_variables import problem_with_variable
+from deploy.settings.proxy import Proxy
+from deploy.settings.rate_limits import RateLimits
+from deploy.settings.section import FilePath, Line, SecretReference, Section
 from deploy.settings.smtp_server import SmtpServer
+from deploy.settings.tls import Tls
 
-OWN_KEY_NOTE = "calstack"
-"""Note of the API key that calstack makes for itself."""
 _FEWEST_CONNECTIONS_WITH_API = 40
-
-Line = Annotated[str, AfterValidator(rules.not_blank)]
-FilePath = Annotated[str, AfterValidator(rules.file_path)]
-
-
-class Section(BaseModel):
-    """A part of the settings; unknown keys are refused, and no value is turned into another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
-
-
-class SecretReference(Section):
-    """A value that lies in the inventory's `secrets.age`; written `!secret NAME` in YAML."""
-
-    secret: Annotated[str, AfterValidator(rules.secret_name)]
-    """Name of the secret."""
 
 
 class Ssh(Section):
@@ -262,58 +248,6 @@ class Api(Section):
     """How long a start may take before the container counts as unhealthy."""
 
 
-class KeyLimit(Section):
-    """A limit of its own for one API key, in place of `rate_limits.api.limit`."""
-
-    note: Line
-    """The note that the key was made with; it finds the key."""
-    limit: Annotated[int, Field(ge=1, le=10_000_000)]
-    """Calls in a window."""
-    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """Length of the window."""
-    block_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """How long the key is refused after one call too many."""
-
-    @field_validator("note")
-    @classmethod
-    def _note_is_not_ours(cls, value: str) -> str:
-        """Not `calstack`: that key is calstack's own, and its limit is generous."""
-        if value == OWN_KEY_NOTE:
-            raise rules.refused("is calstack's own key, which seeds; its limit is fixed", "remove the entry")
-        return value
-
-
-class ApiLimits(Section):
-    """What API v2 allows, counted in the cache; a refusal is 429."""
-
-    limit: Annotated[int, Field(ge=1, le=10_000_000)] = 120
-    """Calls that one API key may make in a window."""
-    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """Length of the window."""
-    block_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """How long a caller is refused after one call too many."""
-    anonymous_limit: Annotated[int, Field(ge=1, le=10_000_000)] = 120
-    """Calls that one address may make in a window without a key."""
-    keys: list[KeyLimit] = []
-    """Keys with limits of their own. Each entry: `note` (of the key), `limit`, and if they differ from 60
-    `window_seconds` and `block_seconds`."""
-
-    @field_validator("keys")
-    @classmethod
-    def _each_key_once(cls, value: list[KeyLimit]) -> list[KeyLimit]:
-        """Each key stands there once."""
-        notes = [key.note for key in value]
-        if twice := sorted({note for note in notes if notes.count(note) > 1}):
-            raise rules.refused(f"names {', '.join(twice)} twice", "keep one entry a key")
-        return value
-
-
-class RateLimits(Section):
-    """How often callers may come."""
-
-    api: ApiLimits = ApiLimits()
-
-
 class Database(Section):
     """PostgreSQL on the host."""
 
@@ -321,51 +255,6 @@ class Database(Section):
     """Memory limit of the container in MiB; a quarter of it becomes shared_buffers."""
     max_connections: Annotated[int, Field(ge=20, le=1000)] = 100
     """Connections that PostgreSQL accepts; the API takes up to three tenths of them."""
-
-
-class Tls(Section):
-    """Where the proxy's certificate comes from."""
-
-    mode: Literal["internal", "provided"] = "internal"
-    """`internal`: a private authority made for this inventory (browsers warn until they trust it);
-    `provided`: your own files."""
-    certificate_file: FilePath | None = None
-    """PEM with the certificate and its chain, for `provided`; relative to the inventory."""
-    key: SecretReference | None = None
-    """PEM of the private key, for `provided`."""
-    hsts: bool = True
-    """Tell browsers to come by https alone from now on (two years)."""
-
-    @model_validator(mode="after")
-    def _provided_has_both_parts(self) -> Tls:
-        """Mode `provided` needs `certificate_file` and `key`; mode `internal` takes neither."""
-        found: list[tuple[str, str, str | None]] = []
-        for key, fix in (
-            (
-                "certificate_file",
-                "add certificate_file: tls/fullchain.pem (certificate first, then its chain)",
-            ),
-            ("key", "add key: !secret tls_key and store it with `calstack secrets set tls_key`"),
-        ):
-            there = getattr(self, key) is not None
-            if self.mode == "provided" and not there:
-                found.append((key, "is missing; mode provided needs certificate_file and key", fix))
-            if self.mode == "internal" and there:
-                found.append((key, "has no meaning in mode internal", "write mode: provided, or remove it"))
-        if found:
-            raise rules.refused_together(found)
-        return self
-
-
-class Proxy(Section):
-    """HAProxy in front of the app."""
-
-    inner_port: Annotated[int, Field(ge=1024, le=65535)] = 8080
-    """Port of the inner entrance on the host's loopback."""
-    memory_mb: Annotated[int, Field(ge=64)] = 256
-    """Memory limit of the container in MiB."""
-    max_connections: Annotated[int, Field(ge=100, le=100000)] = 1500
-    """Concurrent connections; about 8,000 with TLS need one GB of memory."""
 
 
 class Docker(Section):

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from deploy.settings.model import SecretReference
 from deploy.settings.rules import REFUSED, nearest
+from deploy.settings.section import SecretReference
 
 Path = tuple[str | int, ...]
 

@@ -19,8 +19,9 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from deploy.settings import app_variables, rules
-from deploy.settings.model import HostSettings, LabSettings, SecretReference
+from deploy.settings.model import HostSettings, LabSettings
 from deploy.settings.plain_words import members, model_in
+from deploy.settings.section import SecretReference
 
 _ROOT = Path(__file__).resolve().parents[2]
 PAGE = _ROOT / "docs" / "settings.md"

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deploy.settings.model import HostSettings, SecretReference
+from deploy.settings.model import HostSettings
+from deploy.settings.section import SecretReference
 
 
 def secret_references(settings: HostSettings) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.calcom.http import open_client
 from deploy.settings.layout import HOST_LOCK
-from tests.deployed_lab import REPOSITORY, DeployedLab, container_ids, results
+from tests.deployed_lab import NETWORK, REPOSITORY, DeployedLab, container_ids, results
 
 pytestmark = pytest.mark.docker
 
@@ -173,7 +173,7 @@ def test_a_second_host_joins_and_a_killed_deploy_is_completed(deployed_lab: Depl
     first = (hosts / "cal1.yaml").read_text(encoding="utf-8")
     without_api = "images: {api: null, cache: null}\n"
     (hosts / "cal2.yaml").write_text(
-        first.replace("127.89.0.1", "127.89.0.2").replace("cal1", "cal2") + without_api, "utf-8"
+        first.replace(f"{NETWORK}0.1", f"{NETWORK}0.2").replace("cal1", "cal2") + without_api, "utf-8"
     )
     before = container_ids(deployed_lab)
     try:

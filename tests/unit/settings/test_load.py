@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deploy.errors import InputError
 from deploy.settings.inventory import INVENTORIES
 from deploy.settings.load import load_inventory
-from deploy.settings.model import SecretReference
+from deploy.settings.section import SecretReference
 from tests.unit.settings.folders import DEFAULTS, HOST, inventory_in, write_inventory
 
 
