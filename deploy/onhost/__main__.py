@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Sequence
 
-from . import config, jobs, locks, receiver, stamps
+from . import config, jobs, locks, proxy_runtime, receiver, stamps
 from .clock import utc_now
 from .failures import OnhostError
 
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
     receive = commands.add_parser("receiver", help="receive a smoke test's webhooks")
     receive.set_defaults(command=lambda _: receiver.main())
+
+    proxy = commands.add_parser("proxy", help="ask the running proxy: a JSON list of commands comes in")
+    proxy.set_defaults(command=lambda _: proxy_runtime.main(sys.stdin, sys.stdout))
     return parser
 
 

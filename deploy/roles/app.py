@@ -15,6 +15,7 @@ from deploy.roles import api
 from deploy.roles.context import HostContext, origin
 from deploy.roles.environment_file import environment_file
 from deploy.roles.shared_environment import shared_environment
+from deploy.settings.layout import PROXY_SOCKETS
 
 COMPOSE_FILE = "/opt/calcom/compose.yaml"
 ENVIRONMENT_FILE = "/opt/calcom/web.env"
@@ -75,6 +76,7 @@ def _compose_file(host: HostContext) -> bytes:
         trusts_authority=host.authority is not None,
         authority_hash=_hash(host.authority or b""),
         api_port=api.PORT,
+        proxy_sockets=PROXY_SOCKETS,
         database_hash=_hash(host.secrets.database_password.encode()),
     )
 

@@ -9,6 +9,7 @@ from pyinfra.api.deploy import deploy
 from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
+from deploy.settings.layout import PROXY_SOCKETS
 
 DIRECTORY = "/opt/calcom/proxy"
 CERTIFICATES = f"{DIRECTORY}/certificates"
@@ -17,9 +18,10 @@ HAPROXY = 99
 
 
 def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
-    """The configuration, and certificate with key for HAProxy's eyes only."""
+    """Configuration, the runtime socket's folder, and certificate with key for HAProxy's eyes only."""
     return [
         ManagedDirectory(DIRECTORY),
+        ManagedDirectory(PROXY_SOCKETS, mode="0700", owner=HAPROXY, group=HAPROXY),
         ManagedDirectory(CERTIFICATES, mode="0700", owner=HAPROXY, group=HAPROXY),
         ManagedFile(
             f"{CERTIFICATES}/site.pem",

@@ -14,5 +14,8 @@ HOST_LOCK = "/run/lock/calcom-host.lock"
 PSQL = f"cd {PROJECT} && docker compose exec -T db psql -X -q -A -t -v ON_ERROR_STOP=1 -U calcom -d calcom"
 """Reads SQL from standard input and prints bare rows, columns split by `|`."""
 
+PROXY_SOCKETS = "/var/lib/calcom/proxy"
+"""Folder of HAProxy's runtime socket `admin.sock`, for root and HAProxy alone."""
+
 REDIS_CLI = f"cd {PROJECT} && docker compose exec -T cache redis-cli -h 127.0.0.1"
 """Sends the command behind it to the cache."""
