@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
+import io
 import json
 import os
 import select
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import paramiko
 
 _CHUNK = 1 << 17
+csv.field_size_limit(1 << 30)  # for `Remote.sql`: a column may hold more than the module's own 128 KiB
 _LOCK_REFUSED = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -166,9 +169,12 @@ class Remote:
     def sql(self, query: str) -> list[list[str]]:
         """Rows that a query on the instance's database answers with, each a list of its columns as text.
 
-        It travels on standard input. Raises `CalstackError` where the database does not run or refuses it.
+        It travels on standard input; null is an empty text. Raises `CalstackError` where the database does
+        not run or refuses it.
         """
-        return [line.split("|") for line in self.run(PSQL, stdin=query.encode()).text.splitlines()]
+        answer = self.run(f"{PSQL} --csv", stdin=query.encode()).stdout.decode()
+        # A row whose only column is empty is an empty line, which the reader gives as no column.
+        return [row or [""] for row in csv.reader(io.StringIO(answer, newline=""))]
 
     def start(self, script: str) -> RemoteProcess:
         """Start a shell script as root on the host and return while it runs."""

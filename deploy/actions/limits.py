@@ -69,8 +69,7 @@ def apply_limits(instance: Instance) -> LimitsResult:
         for key in wanted
     )
     rows = instance.remote.sql(_SQL.format(values=values, mark=_MARK))
-    # A note may hold the sign that parts the columns.
-    found = [(row[0], row[1] == "t", row[2] == "t", "|".join(row[3:])) for row in rows]
+    found = [(digest, named == "t", differed == "t", note) for digest, named, differed, note in rows]
     if found:
         copies = " ".join(f"rate_limit:api_key_{digest}" for digest, *_ in found)
         instance.remote.run(f"{REDIS_CLI} del {copies}")

@@ -22,7 +22,7 @@ class DatabaseLedger:
     def read(self) -> Made:
         """See `Ledger.read`."""
         rows = self.remote.sql("select obj_description('\"Webhook\"'::regclass, 'pg_class');")
-        return Made.from_text("|".join(rows[0]) if rows else None)
+        return Made.from_text(rows[0][0])
 
     def write(self, made: Made) -> None:
         """See `Ledger.write`."""

@@ -12,7 +12,7 @@ HOST_LOCK = "/run/lock/calcom-host.lock"
 """Held by whoever changes the instance, from here or on the host."""
 
 PSQL = f"cd {PROJECT} && docker compose exec -T db psql -X -q -A -t -v ON_ERROR_STOP=1 -U calcom -d calcom"
-"""Reads SQL from standard input and prints bare rows, columns split by `|`."""
+"""Reads SQL from standard input and prints bare rows, columns split by `|`; more options may follow."""
 
 PROXY_SOCKETS = "/var/lib/calcom/proxy"
 """Folder of HAProxy's runtime socket `admin.sock`, for root and HAProxy alone."""

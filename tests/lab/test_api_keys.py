@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 import pytest
 
 from deploy.actions.api_key import ensure_api_key
@@ -17,6 +15,7 @@ from deploy.lab.standin.migrate import migrate
 from deploy.secrets import placeholders
 from deploy.settings.inventory import Inventory
 from tests.contract.replaying.servers import postgres, scratch_database
+from tests.database_remote import DatabaseRemote
 from tests.unit.roles.hosts import WITH_API, host_context
 
 pytestmark = pytest.mark.docker
@@ -27,34 +26,6 @@ KEY = "<api_key>"
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass
-class DatabaseRemote:
-    """A host whose database is at hand, and whose commands are written down."""
-
-    url: str
-    commands: list[str] = field(default_factory=list)
-
-    def sql(self, query: str) -> list[list[str]]:
-        """Rows as psql prints them."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(query.encode())
-            return (
-                [] if cursor.description is None else ["|".join(map(psql, row)).split("|") for row in cursor]
-            )
-
-    def run(self, script: str) -> None:
-        """Only write it down."""
-        self.commands.append(script)
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(query.encode()).fetchall()
-
-
-def psql(value: object) -> str:
-    return {True: "t", False: "f"}.get(value, "") if isinstance(value, bool) else str(value)
 
 
 @pytest.fixture(scope="module")

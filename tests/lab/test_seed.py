@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from deploy.seed.prune import Pruning
 from deploy.seed.wanted import Manifest
 from tests.bench.instance import EMAIL, KEY, PASSWORD, SeedableInstance, seedable_instance
 from tests.bench.seed import manifest_text
+from tests.database_remote import DatabaseRemote
 
 pytestmark = pytest.mark.docker
 
@@ -348,23 +349,10 @@ def test_what_was_pulled_plans_to_nothing(
     assert '"changes": []' in planned.stdout
 
 
-@dataclass(frozen=True)
-class Database:
-    """Answers queries as `Remote.sql` does on a host."""
-
-    url: str
-
-    def sql(self, query: str) -> list[list[str]]:
-        with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(query.encode())
-            rows = cursor.fetchall() if cursor.description else []
-        return [str(row[0] if row[0] is not None else "").split("|") for row in rows]
-
-
 def test_pruning_takes_what_calstack_made_and_leaves_what_others_did(
     instance: SeedableInstance, tmp_path: Path
 ) -> None:
-    ledger = DatabaseLedger(cast(Remote, Database(instance.database_url)))
+    ledger = DatabaseLedger(cast(Remote, DatabaseRemote(instance.database_url)))
     wanted = manifest(tmp_path, SMALL.replace("/user", "/it's|odd"))
     with instance.channel() as channel:
         apply(make_plan(wanted, channel), channel, ledger=ledger)
