@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ class FakeChannel:
         self.writes: list[str] = []
         self.break_at: str | None = None
         self.forgets: set[str] = set()
-        self._ids = 0
+        self._ids = itertools.count(1)
 
     def me(self) -> User:
         self.reads.append("me")
@@ -108,7 +109,8 @@ class FakeChannel:
 
     def create_event_type(self, fields: EventTypeFields) -> EventType:
         self.writes.append(f"create event type {fields.slug}")
-        if any(item.slug == fields.slug for item in self.event_types.values()):
+        there = list(self.event_types.values())  # others may be made in the meantime, by other threads
+        if any(item.slug == fields.slug for item in there):
             raise AlreadyExists("slug taken", status=400)
         bare = EventType(
             id=self._next(),
@@ -212,8 +214,7 @@ class FakeChannel:
         return {name: getattr(fields, name) for name in fields.model_fields_set - self.forgets}
 
     def _next(self) -> int:
-        self._ids += 1
-        return self._ids
+        return next(self._ids)
 
     def _may_break(self, call: str) -> None:
         if self.break_at == call:
