@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -15,22 +14,16 @@ from docker.models.containers import Container
 from deploy.lab import images
 from deploy.roles import api
 from tests.lab.certificates import self_signed
-from tests.lab.test_proxy_entrance import (
-    CLOSED,
-    REFUSALS,
+from tests.lab.entrance import (
     Answer,
     Entrance,
-    client,
     create_app,
-    haproxy,
     running_entrance,
-    spellings,
     until_served,
     write_configuration,
 )
+from tests.lab.spellings import CLOSED, REFUSALS, spellings
 from tests.unit.roles.hosts import DOMAIN, WITH_API, host_context
-
-__all__ = ["client", "haproxy"]
 
 pytestmark = pytest.mark.docker
 
@@ -251,22 +244,3 @@ def test_an_app_that_is_away_leaves_the_api_alone(entrance: EntranceWithApi) -> 
     finally:
         entrance.app.start()
         until_served(entrance)
-
-
-def test_configuration_is_clean_for_this_haproxy(
-    client: docker.DockerClient,
-    haproxy: str,
-    tmp_path: Path,
-) -> None:
-    folder = write_configuration(tmp_path, HOST)
-    output = client.containers.run(
-        haproxy,
-        ["haproxy", "-c", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
-        remove=True,
-        stderr=True,
-        network_mode="none",
-        user="99:99",
-        volumes=[f"{folder}:/usr/local/etc/haproxy:ro"],
-    ).decode()
-    assert "WARNING" not in output
-    assert "ALERT" not in output

@@ -1,4 +1,4 @@
-"""HAProxy's files; what the rules do is tried on a real one in tests/lab/test_proxy_entrance.py."""
+"""HAProxy's files; what the rules do is tried on a real one in tests/lab/test_proxy_*.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,36 @@
+"""What the tests of the proxy share: one HAProxy for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from deploy.lab import engine, images
+from tests.lab.entrance import CERTIFICATE, Entrance, running_entrance, write_configuration
+from tests.unit.roles.hosts import host_context
+
+
+@pytest.fixture(scope="session")
+def client(docker_engine: None) -> docker.DockerClient:  # noqa: ARG001 the engine runs
+    """The engine of this machine."""
+    return engine.connect()
+
+
+@pytest.fixture(scope="session")
+def haproxy(client: docker.DockerClient) -> str:
+    """The image of HAProxy; `CALSTACK_HAPROXY_IMAGE` puts another to the same tests."""
+    given = os.environ.get("CALSTACK_HAPROXY_IMAGE")
+    return given or images.ensure_service_image(client, images.HAPROXY)
+
+
+@pytest.fixture(scope="package")
+def entrance(
+    client: docker.DockerClient, haproxy: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Entrance]:
+    """The proxy of a host with nothing but what must be set."""
+    folder = write_configuration(tmp_path_factory.mktemp("proxy"), host_context(certificate=CERTIFICATE))
+    with running_entrance(client, haproxy, folder) as entrance:
+        yield entrance
