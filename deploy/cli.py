@@ -262,7 +262,7 @@ def seed_group(
                 CONSOLE.line(line)
         return 0
     inventory = load_inventory(inventory_name)
-    seeding.check_manifest(inventory, files)
+    seeding.check_manifest(inventory, choose(inventory, limit), files)
     stage = nullcontext() if prune else CONSOLE.stage("Seeding")
     with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("seed") as free, stage:
         results = hosts.connection.on_each(

@@ -62,7 +62,7 @@ class DeployResult:
 
 def check(inventory: Inventory, names: Sequence[str]) -> None:
     """Validate all that can be known without a host; raises `InputError` before anything is touched."""
-    check_manifest(inventory)
+    check_manifest(inventory, names)
     for name in names:
         all_files(preview_context(inventory, name))
 
@@ -94,7 +94,9 @@ def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
         with _stage(result, "jobs", report):
             result.changed += catch_up_jobs(instance)
         with _stage(result, "seed", report):
-            result.changed += seed(instance).changes
+            seeded = seed(instance)
+            result.changed += seeded.changes
+            result.notes += seeded.missing
         with _stage(result, "smoke test", report):
             result.smoke = smoke(instance)
     except CalstackError as error:

@@ -127,6 +127,12 @@ class Instance:
         return AdminUser(int(rows[0][0]), rows[0][1]) if rows else None
 
 
+def user_id(user: str) -> str:
+    """The SQL of a user's id, by e-mail address or user name in small letters; of several, the oldest."""
+    column = "email" if "@" in user else "username"
+    return f"(select id from users where lower({column}) = {quoted(user.lower())} order by id limit 1)"
+
+
 def quoted(text: str) -> str:
     """The text as an SQL literal (standard_conforming_strings, PostgreSQL 17 §4.1.2.1)."""
     return "'" + text.replace("'", "''") + "'"

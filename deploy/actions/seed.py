@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 
-from deploy.actions.instance import Instance, quoted
+from deploy.actions.instance import Instance, user_id
+from deploy.actions.limits import check_key_limits
+from deploy.actions.seed_key_limits import DatabaseKeyLimits
 from deploy.actions.seed_ledger import DatabaseLedger
 from deploy.calcom.api import ApiChannel
 from deploy.calcom.channel import Channel
@@ -22,6 +24,7 @@ from deploy.errors import CalstackError, InputError
 from deploy.secrets import SecretStore
 from deploy.seed.abilities import check_abilities
 from deploy.seed.apply import Applied, apply
+from deploy.seed.key_limits import KeyLimits
 from deploy.seed.ledger import Ledger, Made
 from deploy.seed.manifest import load_manifest, manifest_files
 from deploy.seed.plan import Plan, make_plan, plans_document, render_plans
@@ -67,21 +70,27 @@ class SeedResult:
             for change in plan.changes
         ]
 
+    @property
+    def missing(self) -> list[str]:
+        """A line for each thing that has to be there and is not; nothing fails for it."""
+        return [missing for plan in self.plans for missing in plan.missing]
+
     def lines(self) -> list[str]:
         """For people: the plan, or what was done."""
         if self.applied is None:
             return render_plans(self.plans).splitlines()
         kept = [f"{item.kind} {item.key} stays: {item.why}" for plan in self.plans for item in plan.kept]
-        return [*self.changes, *kept, str(self.applied)]
+        return [*self.changes, *kept, *self.missing, str(self.applied)]
 
     def document(self) -> dict[str, Any]:
         """For programs, as docs/seed.md describes it."""
         return {"ok": True, "applied": self.applied is not None, **plans_document(self.plans)}
 
 
-def check_manifest(inventory: Inventory, files: Sequence[Path] = ()) -> None:
-    """Validate the manifest in full; raises `InputError` before anything is connected."""
-    load_manifest(list(files) or manifest_files(inventory.seed_file), lambda name: f"<{name}>")
+def check_manifest(inventory: Inventory, hosts: Sequence[str], files: Sequence[Path] = ()) -> None:
+    """Validate the manifest in full, for these hosts; raises `InputError` before anything is connected."""
+    manifest = load_manifest(list(files) or manifest_files(inventory.seed_file), lambda name: f"<{name}>")
+    check_key_limits(manifest, inventory, hosts)
 
 
 def seed(
@@ -99,16 +108,23 @@ def seed(
     manifest = load_manifest(
         list(files) or manifest_files(instance.inventory.seed_file), instance.secrets.resolve_or_make
     )
+    check_key_limits(manifest, instance.inventory, [instance.name])
+    key_limits = _key_limits(instance)
     with (
         instance.chosen_channel(lambda channel: _offers(channel, manifest)) as channel,
         _others(instance, manifest) as channel_for,
     ):
-        return _seed(manifest, channel, channel_for, DatabaseLedger(instance.remote), wish or Wish(), report)
+        ledger = DatabaseLedger(instance.remote)
+        return _seed(manifest, channel, channel_for, ledger, key_limits, wish or Wish(), report)
+
+
+def _key_limits(instance: Instance) -> KeyLimits | None:
+    return DatabaseKeyLimits(instance) if instance.settings.has_api else None
 
 
 def _offers(channel: Channel, manifest: Manifest) -> bool:
     try:
-        check_abilities(manifest, channel, other_users=True)
+        check_abilities(manifest, channel, other_users=True, key_limits=True)
     except InputError:
         return False
     return True
@@ -123,7 +139,7 @@ def seed_foreign(
     """
     manifest = load_manifest(list(files), _no_secrets)
     with access.channel() as channel:
-        return _seed(manifest, channel, None, None, wish or Wish(), report)
+        return _seed(manifest, channel, None, None, None, wish or Wish(), report)
 
 
 def pull_manifest(instance: Instance, store: SecretStore) -> Pulled:
@@ -144,7 +160,7 @@ def pull_manifest(instance: Instance, store: SecretStore) -> Pulled:
         return known[0] if known else name
 
     with instance.channel() as channel:
-        return pull(channel, keep, spared=_SPARED)
+        return pull(channel, keep, spared=_SPARED, key_limits=_key_limits(instance))
 
 
 def pull_foreign(access: ForeignAccess) -> Pulled:
@@ -199,17 +215,21 @@ def _seed(
     channel: Channel,
     channel_for: ChannelFor | None,
     ledger: Ledger | None,
+    key_limits: KeyLimits | None,
     wish: Wish,
     report: Report,
 ) -> SeedResult:
-    check_abilities(manifest, channel, other_users=channel_for is not None)
+    check_abilities(manifest, channel, other_users=channel_for is not None, key_limits=key_limits is not None)
     parts: list[tuple[str, Manifest, Channel]] = [("", manifest, channel)]
     if channel_for is not None:
         parts += [(user, theirs, channel_for(user)) for user, theirs in manifest.users.items()]
     pruning = None
     if wish.prune is not None:
         pruning = Pruning(ledger.read() if ledger else Made(), _SPARED)
-    plans = tuple(make_plan(part, theirs, user=user, pruning=pruning) for user, part, theirs in parts)
+    plans = tuple(
+        make_plan(part, theirs, user=user, pruning=pruning, key_limits=key_limits)
+        for user, part, theirs in parts
+    )
     if wish.plan_only:
         return SeedResult(plans, None)
     deletes = any(plan.count("delete") for plan in plans)
@@ -217,7 +237,7 @@ def _seed(
         raise CalstackError("not confirmed; nothing was changed")
     applied = Applied(0, 0, 0)
     for plan, (_, _, theirs) in zip(plans, parts, strict=True):
-        applied += apply(plan, theirs, report, ledger=ledger)
+        applied += apply(plan, theirs, report, ledger=ledger, key_limits=key_limits)
     return SeedResult(plans, applied)
 
 
@@ -241,8 +261,7 @@ def _minted(instance: Instance, http: httpx.Client, row: tuple[int, str] | None)
 
 
 def _user_row(instance: Instance, user: str) -> tuple[int, str] | None:
-    column = "email" if "@" in user else "username"
-    rows = instance.remote.sql(f"select id, email from users where lower({column}) = {quoted(user)};")
+    rows = instance.remote.sql(f"select id, email from users where id = {user_id(user)};")
     return (int(rows[0][0]), rows[0][1]) if rows else None
 
 

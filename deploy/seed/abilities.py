@@ -9,10 +9,11 @@ from deploy.errors import InputError
 from deploy.seed.wanted import Manifest
 
 
-def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool) -> None:
+def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool, key_limits: bool) -> None:
     """Raises InputError that lists all that `channel` cannot do of what the manifest says.
 
-    `other_users`: whether other users can be reached, as on instances that calstack deployed.
+    `other_users`: whether other users can be reached, as on instances that calstack deployed; `key_limits`:
+    whether limits of API keys can be, as on those of them that have API v2.
     """
     said = []
     if manifest.profile is not None:
@@ -28,6 +29,12 @@ def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool) 
     if manifest.users and not other_users:
         said.append(
             f"users ({', '.join(manifest.users)}): other people's things can be seeded only on instances "
+            "that calstack deployed"
+        )
+    if manifest.all_key_limits and not key_limits:
+        notes = ", ".join(limit.note for limit in manifest.all_key_limits)
+        said.append(
+            f"api_key_limits ({notes}): limits of API keys can be seeded only on instances with API v2 "
             "that calstack deployed"
         )
     if said:

@@ -1,8 +1,9 @@
-"""A plan becomes real: profile, schedules, the event types that follow them, webhooks, then removals.
+"""A plan becomes real: profile, schedules, the event types that follow them, webhooks, limits of API keys,
+then removals.
 
 Nothing is undone after a failure, since nothing needs to be: what was made stays, and the next run finds what
 is half made as a difference and completes it. Within one kind nothing depends on another, so several are made
-at once; schedules are not, since making one the default changes another.
+at once; schedules are not, since making one the default changes another, nor are the few limits of API keys.
 """
 
 from __future__ import annotations
@@ -29,10 +30,19 @@ from deploy.calcom.models import (
 )
 from deploy.errors import CalstackError
 from deploy.seed.compare import differing_fields, untold_fields
+from deploy.seed.key_limits import KeyLimits
 from deploy.seed.ledger import Intent, Ledger, Made, WebhookKey
 from deploy.seed.parallel import WORKERS, each
-from deploy.seed.plan import Change, Plan
-from deploy.seed.wanted import WantedEventType, WantedProfile, WantedSchedule, WantedWebhook
+from deploy.seed.plan import Change, Held, Plan
+from deploy.seed.wanted import (
+    WantedEventType,
+    WantedKeyLimit,
+    WantedProfile,
+    WantedSchedule,
+    WantedWebhook,
+)
+
+_ONE_BY_ONE = ("schedule", "API key limit")
 
 Report = Callable[[str], None]
 """Gets one line for people after each change."""
@@ -66,14 +76,17 @@ def apply(
     report: Report | None = None,
     *,
     ledger: Ledger | None = None,
+    key_limits: KeyLimits | None = None,
     workers: int = WORKERS,
 ) -> Applied:
     """Make the plan's changes; an empty plan sends nothing. Webhooks that are made are noted in the ledger.
 
-    Raises CalstackError at a change that fails or that Cal.com did not keep, saying how far it came; what
-    was under way beside it is finished first.
+    `key_limits` is what the plan was made with. The API's copies of the limits that the manifest manages are
+    dropped for an empty plan too, since a run that was killed may have left some. Raises CalstackError at a
+    change that fails or that Cal.com did not keep, saying how far it came; what was under way beside it is
+    finished first.
     """
-    work = _Work(channel, dict(plan.schedule_ids), dict(plan.event_type_ids))
+    work = _Work(channel, plan.user, key_limits, dict(plan.schedule_ids), dict(plan.event_type_ids))
 
     def make(change: Change) -> None:
         try:
@@ -90,9 +103,9 @@ def apply(
         if report:
             report(f"{change.kind} {change.key} {change.action}d")
 
-    with _noted(plan, work, ledger):
+    with _noted(plan, work, ledger), _effective(plan, key_limits):
         for stage in _stages(plan.changes):
-            each(make, stage, 1 if stage[0].kind == "schedule" else workers)
+            each(make, stage, 1 if stage[0].kind in _ONE_BY_ONE else workers)
     return Applied(plan.count("create"), plan.count("update"), plan.unchanged, plan.count("delete"))
 
 
@@ -126,9 +139,20 @@ def _noted(plan: Plan, work: _Work, ledger: Ledger | None) -> Iterator[None]:
         ledger.write(made.about_to(unknown).without(work.deleted_webhooks))
 
 
+@contextmanager
+def _effective(plan: Plan, key_limits: KeyLimits | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if key_limits and plan.limited_keys:
+            key_limits.take_effect(plan.limited_keys)
+
+
 @dataclass
 class _Work:
     channel: Channel
+    user: str
+    key_limits: KeyLimits | None
     schedule_ids: dict[str, int] = field(default_factory=dict)
     event_type_ids: dict[str, int] = field(default_factory=dict)
     done: list[Change] = field(default_factory=list)
@@ -139,19 +163,25 @@ class _Work:
         """Make one change, and see that it was kept."""
         wanted, current = change.wanted, change.current
         if wanted is None:
-            self._remove(current)
+            self._remove(change.key, current)
         elif isinstance(wanted, WantedProfile):
-            self._profile(wanted, current)
+            self._profile(wanted, current if isinstance(current, User) else None)
         elif isinstance(wanted, WantedSchedule):
             schedule = self._schedule(wanted, current if isinstance(current, Schedule) else None)
             self.schedule_ids[wanted.name] = schedule.id
         elif isinstance(wanted, WantedEventType):
             event_type = self._event_type(wanted, current if isinstance(current, EventType) else None)
             self.event_type_ids[wanted.slug] = event_type.id
+        elif isinstance(wanted, WantedKeyLimit):
+            self._limits().write(self.user, wanted.note, wanted.allowance)
         else:
             self._webhook(wanted, current if isinstance(current, Webhook) else None)
 
-    def _remove(self, current: User | Schedule | EventType | Webhook | None) -> None:
+    def _limits(self) -> KeyLimits:
+        assert self.key_limits is not None  # noqa: S101 - the plan was made with it
+        return self.key_limits
+
+    def _remove(self, key: str, current: Held | None) -> None:
         try:
             if isinstance(current, Webhook):
                 self.channel.delete_webhook(current)
@@ -160,10 +190,12 @@ class _Work:
                 self.channel.delete_event_type(current.id)
             elif isinstance(current, Schedule):
                 self.channel.delete_schedule(current.id)
+            elif isinstance(current, tuple):
+                self._limits().remove(self.user, key)
         except NotFound:
             pass  # somebody was quicker
 
-    def _profile(self, wanted: WantedProfile, current: User | Schedule | EventType | Webhook | None) -> None:
+    def _profile(self, wanted: WantedProfile, current: User | None) -> None:
         fields = wanted.fields if current is None else _only_changes(wanted.fields, current)
         self.channel.update_profile(fields)
         _see_kept(wanted.fields, self.channel.me())

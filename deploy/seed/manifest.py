@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from deploy.errors import CalstackError, InputError, Problem
+from deploy.seed.key_limits import allowance
 from deploy.seed.model import (
     EventTypeDeclared,
     ManifestFile,
@@ -21,6 +22,7 @@ from deploy.seed.model import (
 from deploy.seed.wanted import (
     Kind,
     Manifest,
+    WantedKeyLimit,
     WantedWebhook,
     wanted_event_type,
     wanted_profile,
@@ -28,6 +30,7 @@ from deploy.seed.wanted import (
     wanted_webhook,
 )
 from deploy.settings.plain_words import dotted, findings
+from deploy.settings.rate_limits import KeyLimit
 from deploy.settings.rules import nearest
 from deploy.settings.section import SecretReference
 from deploy.settings.yaml_source import Located, place, plain, read
@@ -40,6 +43,7 @@ _KINDS: dict[str, Kind] = {
     "schedules": "schedule",
     "event_types": "event type",
     "webhooks": "webhook",
+    "api_key_limits": "API key limit",
 }
 
 
@@ -81,7 +85,7 @@ def load_manifest(
     reading.finish()
     own = manifests.pop(None, Manifest())
     users = {user: manifest for user, manifest in manifests.items() if user is not None}
-    return Manifest(own.schedules, own.event_types, own.webhooks, own.kinds, own.profile, users)
+    return replace(own, users=users)
 
 
 # --- reading and checking
@@ -114,6 +118,7 @@ class _Entries:
     schedules: list[_Entry] = field(default_factory=list)
     event_types: list[_Entry] = field(default_factory=list)
     webhooks: list[_Entry] = field(default_factory=list)
+    key_limits: list[_Entry] = field(default_factory=list)
     kinds: set[Kind] = field(default_factory=set)
 
 
@@ -161,6 +166,10 @@ class _Reading:
             webhooks,
             frozenset(entries.kinds),
             wanted_profile(profiles) if profiles else None,
+            key_limits=tuple(
+                WantedKeyLimit(entry.declared.note, allowance(entry.declared), entry.where("note"))
+                for entry in _sound(entries.key_limits)
+            ),
         )
 
     def say(self, where: Located, key: str, what: str, fix: str | None = None) -> None:
@@ -188,6 +197,7 @@ class _Reading:
         entries.schedules.extend(_entries(content, "schedules", ScheduleDeclared, inside))
         entries.event_types.extend(_entries(content, "event_types", EventTypeDeclared, inside))
         entries.webhooks.extend(_entries(content, "webhooks", WebhookDeclared, inside))
+        entries.key_limits.extend(_entries(content, "api_key_limits", KeyLimit, inside))
 
     def _webhook(self, entry: _Entry) -> WantedWebhook:
         """The webhook with its secret, which is a problem where it cannot be had."""
@@ -203,10 +213,11 @@ class _Reading:
         return wanted_webhook(declared, secret)
 
     def _check_names(self, entries: _Entries) -> None:
-        """Names, slugs and URLs are what things are found again by, so each stands for one thing."""
+        """Names, slugs, URLs and notes are what things are found again by, so each stands for one thing."""
         self._once(entries.schedules, ("name",))
         self._once(entries.event_types, ("slug",))
         self._once(entries.webhooks, ("url", "event_type"))
+        self._once(entries.key_limits, ("note",))
         defaults = [entry for entry in entries.schedules if entry.given("default") is True]
         for entry in defaults[1:]:
             first = f"{defaults[0].given('name')!r} is the default already, in {defaults[0].where('default')}"

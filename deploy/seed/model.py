@@ -34,6 +34,7 @@ from deploy.seed.values import (
     Url,
     UserName,
 )
+from deploy.settings.rate_limits import KeyLimit
 from deploy.settings.rules import refused, refused_together, time_zone
 from deploy.settings.section import SecretReference, Section
 
@@ -522,6 +523,8 @@ class UserDeclared(Section):
     """Event types of this user."""
     webhooks: list[WebhookDeclared] = Field(default_factory=list)
     """Webhooks of this user and of its event types."""
+    api_key_limits: list[KeyLimit] = Field(default_factory=list)
+    """Limits of API keys of this user."""
 
 
 class ManifestFile(Section):
@@ -535,5 +538,7 @@ class ManifestFile(Section):
     """Event types of the user."""
     webhooks: list[WebhookDeclared] = Field(default_factory=list)
     """Webhooks of the user and of its event types."""
+    api_key_limits: list[KeyLimit] = Field(default_factory=list)
+    """Limits of API keys of the user, on instances with API v2 that calstack deployed."""
     users: list[UserDeclared] = Field(default_factory=list)
     """Other users, on instances that calstack deployed; all above is the administrator's."""

@@ -13,16 +13,27 @@ from pydantic import BaseModel
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import EventType, Override, Schedule, TimeRange, User, Webhook
 from deploy.seed.compare import differing_fields, untold_fields
+from deploy.seed.key_limits import ApiKey, KeyLimits, of_note
 from deploy.seed.ledger import WebhookKey
 from deploy.seed.parallel import WORKERS, each
 from deploy.seed.prune import Kept, Pruning, prunable
 from deploy.seed.reading import read_event_types
-from deploy.seed.wanted import Kind, Manifest, WantedEventType, WantedProfile, WantedSchedule, WantedWebhook
+from deploy.seed.wanted import (
+    Kind,
+    Manifest,
+    WantedEventType,
+    WantedKeyLimit,
+    WantedProfile,
+    WantedSchedule,
+    WantedWebhook,
+)
 
 HIDDEN = "(secret)"
 """What stands in a plan for the value of a secret."""
 
 Action = Literal["create", "update", "delete"]
+Wanted = WantedProfile | WantedSchedule | WantedEventType | WantedWebhook | WantedKeyLimit
+Held = User | Schedule | EventType | Webhook | tuple[ApiKey, ...]
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
@@ -46,8 +57,8 @@ class Change:
     kind: Kind
     key: str
     fields: tuple[FieldChange, ...]
-    wanted: WantedProfile | WantedSchedule | WantedEventType | WantedWebhook | None = field(repr=False)
-    current: User | Schedule | EventType | Webhook | None = field(default=None, repr=False)
+    wanted: Wanted | None = field(repr=False)
+    current: Held | None = field(default=None, repr=False)
 
     @property
     def action(self) -> Action:
@@ -75,6 +86,10 @@ class Plan:
     kept: tuple[Kept, ...] = ()
     notes: tuple[str, ...] = ()
     """What the plan cannot know."""
+    missing: tuple[str, ...] = ()
+    """What is declared of things that are not there and that a manifest cannot make."""
+    limited_keys: tuple[str, ...] = ()
+    """Digests of the API keys whose limits the manifest manages."""
     user: str = ""
 
     @property
@@ -100,14 +115,14 @@ def render_plans(plans: Sequence[Plan]) -> str:
     lines: list[str] = []
     for plan in plans:
         inside = "  " if plan.user else ""
-        if plan.user and (plan.changes or plan.kept):
+        if plan.user and (plan.changes or plan.notes or plan.missing or plan.kept):
             lines.append(f"{plan.user}:")
         for change in plan.changes:
             lines.append(f"{inside}{_SIGNS[change.action]} {change.kind} {change.key}")
             for item in change.fields:
                 before = "" if item.before is None else f"{item.before} -> "
                 lines.append(f"{inside}    {item.name}: {before}{item.after}")
-        lines += [f"{inside}? {note}" for note in plan.notes]
+        lines += [f"{inside}? {note}" for note in (*plan.notes, *plan.missing)]
         lines += [f"{inside}= {kept.kind} {kept.key} stays: {kept.why}" for kept in plan.kept]
     sums = [f"{_total(plans, 'create')} to create", f"{_total(plans, 'update')} to update"]
     if deletes := _total(plans, "delete"):
@@ -121,7 +136,7 @@ def plans_document(plans: Sequence[Plan]) -> dict[str, Any]:
         "changes": [
             {
                 "user": plan.user or None,
-                "kind": change.kind.replace(" ", "_"),
+                "kind": _word(change.kind),
                 "action": change.action,
                 "key": change.key,
                 "fields": [
@@ -134,19 +149,23 @@ def plans_document(plans: Sequence[Plan]) -> dict[str, Any]:
         "kept": [
             {
                 "user": plan.user or None,
-                "kind": kept.kind.replace(" ", "_"),
+                "kind": _word(kept.kind),
                 "key": kept.key,
                 "why": kept.why,
             }
             for plan in plans
             for kept in plan.kept
         ],
-        "notes": [note for plan in plans for note in plan.notes],
+        "notes": [note for plan in plans for note in (*plan.notes, *plan.missing)],
         "create": _total(plans, "create"),
         "update": _total(plans, "update"),
         "delete": _total(plans, "delete"),
         "unchanged": sum(plan.unchanged for plan in plans),
     }
+
+
+def _word(kind: Kind) -> str:
+    return kind.replace(" ", "_").lower()
 
 
 def _total(plans: Sequence[Plan], action: Action) -> int:
@@ -159,18 +178,21 @@ def make_plan(
     *,
     user: str = "",
     pruning: Pruning | None = None,
+    key_limits: KeyLimits | None = None,
     workers: int = WORKERS,
 ) -> Plan:
     """Compare the manifest with what the channel's user has; only reads.
 
     Without `pruning` only what the manifest names is read. With it, what it does not name, of the kinds that
-    it names, is to be deleted, as far as `deploy.seed.prune` allows. Raises what the channel raises
-    (`deploy.calcom.errors.CalcomError`).
+    it names, is to be deleted, as far as `deploy.seed.prune` allows. Limits of API keys are looked at where
+    `key_limits` says how. Raises what the channel (`deploy.calcom.errors.CalcomError`) and `key_limits`
+    raise.
     """
     reading = _Reading(manifest, channel, pruning, workers)
     schedules = reading.schedules()
     event_types = reading.event_types()
     webhooks = reading.webhooks(event_types)
+    keys = key_limits.read(user) if key_limits and "API key limit" in manifest.kinds else ()
     schedules_by_name, event_types_by_slug = _first_by(schedules, "name"), _first_by(event_types, "slug")
     webhooks_by_key = _webhooks_by_key(webhooks, event_types)
     schedule_names = {schedule.id: name for name, schedule in schedules_by_name.items()}
@@ -186,13 +208,15 @@ def make_plan(
         _webhook_change(wanted, webhooks_by_key.get((wanted.event_type, wanted.url)))
         for wanted in manifest.webhooks
     ]
+    known = [limit for limit in manifest.key_limits if of_note(keys, limit.note)]
+    changes += [_key_limit_change(wanted, of_note(keys, wanted.note)) for wanted in known]
     found = [change for change in changes if change is not None]
     unchanged = len(changes) - len(found)
     webhook_ids = {key: webhook.id for key, webhook in webhooks_by_key.items()}
     kept: tuple[Kept, ...] = ()
     if pruning is not None:
         made = pruning.made.settled(user, webhook_ids).ids
-        surplus = prunable(manifest, schedules, event_types, webhooks, made, pruning.spared)
+        surplus = prunable(manifest, schedules, event_types, webhooks, keys, made, pruning.spared)
         found += [Change(item.kind, item.key, (), None, item.thing) for item in surplus.deletions]
         kept = surplus.kept
     return Plan(
@@ -204,6 +228,12 @@ def make_plan(
         None if pruning else frozenset(wanted.event_type for wanted in manifest.webhooks),
         kept,
         tuple(_notes(manifest, event_types_by_slug)),
+        tuple(
+            f"API key limit {wanted.note}: {user or 'the administrator'} has no API key of this note"
+            for wanted in manifest.key_limits
+            if wanted not in known
+        ),
+        tuple(key.digest for key in keys if key.made or any(key.note == limit.note for limit in known)),
         user,
     )
 
@@ -309,6 +339,21 @@ def _webhook_change(wanted: WantedWebhook, current: Webhook | None) -> Change | 
         return None
     scope = f" of {wanted.event_type}" if wanted.event_type is not None else ""
     return Change("webhook", f"{wanted.url}{scope}", fields, wanted, current)
+
+
+def _key_limit_change(wanted: WantedKeyLimit, keys: Sequence[ApiKey]) -> Change | None:
+    held = [allowance for key in keys for allowance in key.allowances]
+    bare = any(not key.allowances for key in keys)
+    fields = []
+    for name in ("limit", "window_seconds", "block_seconds"):
+        after = getattr(wanted.allowance, name)
+        there = {getattr(allowance, name) for allowance in held}
+        if bare or there != {after}:
+            before = ", ".join([*map(str, sorted(there)), *(["none"] if bare else [])])
+            fields.append(FieldChange(name, before if held else None, str(after)))
+    if not fields:
+        return None
+    return Change("API key limit", wanted.note, tuple(fields), wanted, tuple(keys) if held else None)
 
 
 def _field_changes(wanted: BaseModel, current: BaseModel | None) -> tuple[FieldChange, ...]:

@@ -2,7 +2,8 @@
 
 Only kinds that the manifest names are looked at, be it by an empty list. Never taken are the default schedule
 and the last one, a schedule that an event type follows, what belongs to the smoke test, a webhook that
-calstack did not make, and an event type that carries one, since the webhook would go with it.
+calstack did not make, an event type that carries one, since the webhook would go with it, and a limit of an
+API key that no manifest made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from deploy.calcom.models import EventType, Schedule, Webhook
+from deploy.seed.key_limits import ApiKey, of_note
 from deploy.seed.ledger import Made
 from deploy.seed.wanted import Kind, Manifest
 
@@ -29,7 +31,7 @@ class Deletion:
 
     kind: Kind
     key: str
-    thing: Schedule | EventType | Webhook = field(repr=False)
+    thing: Schedule | EventType | Webhook | tuple[ApiKey, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def prunable(
     schedules: Sequence[Schedule],
     event_types: Sequence[EventType],
     webhooks: Sequence[Webhook],
+    keys: Sequence[ApiKey],
     made_webhooks: Collection[str],
     spared: tuple[str, ...],
 ) -> Surplus:
@@ -64,11 +67,13 @@ def prunable(
     goes_webhooks = _webhooks(manifest, staying, webhooks, made_webhooks, kept)
     stays_with = [item for item in event_types if item not in goes_types]
     goes_schedules = _schedules(manifest, schedules, stays_with, spared, kept)
+    goes_limits = _key_limits(manifest, keys, kept)
     slugs = {event_type.id: event_type.slug for event_type in event_types}
     deletions = [
         *(Deletion("webhook", webhook_name(webhook, slugs), webhook) for webhook in goes_webhooks),
         *(Deletion("event type", event_type.slug, event_type) for event_type in goes_types),
         *(Deletion("schedule", repr(schedule.name), schedule) for schedule in goes_schedules),
+        *(Deletion("API key limit", note, of_note(keys, note)) for note in goes_limits),
     ]
     return Surplus(tuple(deletions), tuple(kept))
 
@@ -162,3 +167,13 @@ def _schedules(
         last = goes.pop(0)
         kept.append(Kept("schedule", repr(last.name), "it is the last one"))
     return goes
+
+
+def _key_limits(manifest: Manifest, keys: Sequence[ApiKey], kept: list[Kept]) -> list[str]:
+    """Notes of the keys whose limit goes."""
+    wanted = {limit.note for limit in manifest.key_limits}
+    limited = [key for key in keys if key.allowances and key.note not in wanted]
+    goes = dict.fromkeys(key.note for key in limited if key.made)
+    others = dict.fromkeys(key.note for key in limited if not key.made and key.note not in goes)
+    kept += [Kept("API key limit", note, "it was not made by a manifest") for note in others]
+    return list(goes)

@@ -21,10 +21,12 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import WEEKDAYS, EventType, Schedule, TimeRange, User, Webhook
 from deploy.seed.compare import differing_fields
+from deploy.seed.key_limits import ApiKey, KeyLimits, of_note
 from deploy.seed.model import EventTypeDeclared, ProfileDeclared, ScheduleDeclared, WebhookDeclared
 from deploy.seed.parallel import WORKERS, each
 from deploy.seed.reading import read_event_types
 from deploy.seed.wanted import wanted_event_type, wanted_profile, wanted_schedule, wanted_webhook
+from deploy.settings.rate_limits import KeyLimit
 from deploy.settings.section import Section
 from deploy.settings.yaml_source import SECRET_TAG
 
@@ -46,13 +48,15 @@ def pull(
     *,
     spared: tuple[str, ...] = (),
     secret_tag: str = SECRET_TAG,
+    key_limits: KeyLimits | None = None,
     workers: int = WORKERS,
 ) -> Pulled:
     """Read all that the channel's user has and write it as a manifest; only reads.
 
     `keep_secret` gets each webhook's secret, of which the text has the name alone, behind `secret_tag`
-    (`!secret` or `!env`). Names and slugs that begin with one of `spared` are passed over. Raises what the
-    channel and `keep_secret` raise.
+    (`!secret` or `!env`). Names and slugs that begin with one of `spared` are passed over. Limits of
+    API keys are read where `key_limits` says how. Raises what the channel, `keep_secret` and `key_limits`
+    raise.
     """
     writing = _Writing(keep_secret, secret_tag)
     user, schedules = channel.me(), channel.list_schedules()
@@ -64,6 +68,7 @@ def pull(
     names = writing.schedules([item for item in schedules if not item.name.startswith(spared)])
     slugs = writing.event_types(event_types, names)
     writing.webhooks(webhooks, slugs)
+    writing.key_limits(key_limits.read("") if key_limits else ())
     document = {"profile": profile, **writing.sections}
     return Pulled(_text({key: part for key, part in document.items() if part}), tuple(writing.left_out))
 
@@ -73,7 +78,7 @@ class _Writing:
     keep_secret: KeepSecret
     secret_tag: str
     sections: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {"schedules": [], "event_types": [], "webhooks": []}
+        default_factory=lambda: {"schedules": [], "event_types": [], "webhooks": [], "api_key_limits": []}
     )
     left_out: list[str] = field(default_factory=list)
     _secrets: dict[str, str] = field(default_factory=dict)
@@ -156,6 +161,26 @@ class _Writing:
                 said["secret"] = _Reference(self.secret_tag, self._secret(webhook.url, webhook.secret))
             if said:
                 self.sections["webhooks"].append(said)
+
+    def key_limits(self, keys: Sequence[ApiKey]) -> None:
+        """The limits of API keys, by the keys' notes."""
+        for note in dict.fromkeys(key.note for key in keys if key.allowances):
+            label = f"API key limit {note}".rstrip()
+            held = {key.allowances for key in of_note(keys, note)}
+            if len(held) > 1 or len(next(iter(held))) > 1:
+                self.left_out.append(f"{label}: there are several")
+                continue
+            (only,) = next(iter(held))
+            entry: dict[str, Any] = {"note": note, "limit": only.limit}
+            for name in ("window_seconds", "block_seconds"):
+                if getattr(only, name) != KeyLimit.model_fields[name].default:
+                    entry[name] = getattr(only, name)
+            try:
+                KeyLimit.model_validate(entry)
+            except ValidationError as error:
+                self.left_out.append(f"{label}: {error.errors()[0]['msg']}")
+            else:
+                self.sections["api_key_limits"].append(entry)
 
     def _secret(self, url: str, value: str) -> str:
         if value not in self._secrets:

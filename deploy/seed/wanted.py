@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from deploy.calcom import models
+from deploy.seed.key_limits import Allowance
 from deploy.seed.model import (
     DateOverride,
     DayHours,
@@ -19,7 +20,7 @@ from deploy.seed.model import (
     WebhookDeclared,
 )
 
-Kind = Literal["profile", "schedule", "event type", "webhook"]
+Kind = Literal["profile", "schedule", "event type", "webhook", "API key limit"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class WantedWebhook:
 
 
 @dataclass(frozen=True)
+class WantedKeyLimit:
+    """The limit that a user's API keys of this note shall have; `where` says in which file and line."""
+
+    note: str
+    allowance: Allowance
+    where: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that an instance shall hold for one user; valid, with secrets in it.
 
@@ -70,6 +80,12 @@ class Manifest:
     kinds: frozenset[Kind] = frozenset()
     profile: WantedProfile | None = None
     users: Mapping[str, Manifest] = field(default_factory=lambda: MappingProxyType({}))
+    key_limits: tuple[WantedKeyLimit, ...] = ()
+
+    @property
+    def all_key_limits(self) -> tuple[WantedKeyLimit, ...]:
+        """Those of every user."""
+        return (*self.key_limits, *(limit for theirs in self.users.values() for limit in theirs.key_limits))
 
 
 def wanted_profile(declared: Iterable[ProfileDeclared]) -> WantedProfile:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.settings.model import HostSettings, LabSettings
+from deploy.settings.yaml_source import Located, place
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
 """Where inventories lie that are called by their name."""
@@ -24,11 +26,20 @@ class Inventory:
     lab: LabSettings | None
     warnings: tuple[str, ...] = ()
     """What is allowed but should be known, each beginning with the host's name."""
+    sources: Mapping[str, Located] = field(default_factory=dict, repr=False, compare=False)
+    """What the files say of each host, and where."""
 
     @property
     def as_given(self) -> str:
         """What `--inventory` has to be given: the name, or a folder elsewhere, quoted for a shell."""
         return self.name if self.path.parent == INVENTORIES else shlex.quote(str(self.path))
+
+    def where(self, host: str, path: Sequence[str | int]) -> str:
+        """File and line of a host's setting that its files name, or as near as they come to it."""
+        if host not in self.sources:
+            return str(self.path / "hosts" / f"{host}.yaml")
+        found, _ = place(self.sources[host], path)
+        return f"{found.file}:{found.line}"
 
     def file(self, relative: str) -> Path:
         """The path that a setting names; relative paths start at the inventory's folder."""

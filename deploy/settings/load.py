@@ -61,7 +61,7 @@ def load_inventory(name_or_path: str) -> Inventory:
     reading.check_twins(hosts, places)
     reading.finish()
     warnings = tuple(f"{name}: {warning}" for name, host in hosts.items() for warning in host.warnings())
-    return Inventory(folder.name, folder, hosts, lab, warnings)
+    return Inventory(folder.name, folder, hosts, lab, warnings, places)
 
 
 def _folder(name_or_path: str) -> Path:

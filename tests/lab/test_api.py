@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -110,6 +111,43 @@ def test_an_own_name_and_limits_come_with_the_settings(deployed_lab: DeployedLab
         assert ask(deployed_lab, "/api/v2/me", own_key(deployed_lab)).status_code == 200
         verified = deployed_lab.calstack("verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def limited_to(lab: DeployedLab, key: str) -> str:
+    return ask(lab, "/api/v2/me", key).headers["x-ratelimit-limit-default"]
+
+
+def test_a_manifest_limits_a_key_from_the_next_call_on(deployed_lab: DeployedLab, tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"0" * 32).hexdigest()
+    made = (
+        """insert into "ApiKey" (id, "userId", note, "hashedKey") """  # noqa: S608 - our own text
+        f"""select 'n8n', id, 'n8n | "x"', '{digest}' from users where role = 'ADMIN'"""
+    )
+    deployed_lab.sql(made.replace('"', r"\""))
+    key, file = f"cal_{'0' * 32}", tmp_path / "limits.yaml"
+    seed = ("seed", "--file", str(file))
+    assert limited_to(deployed_lab, key) == "120", "and the API holds a copy of it"
+    file.write_text("""api_key_limits: [{note: 'n8n | "x"', limit: 7}, {note: zapier, limit: 7}]\n""")
+
+    planned = deployed_lab.calstack(*seed, "--plan", "--json")
+    assert planned.returncode == 0, planned.stderr
+    (host,) = json.loads(planned.stdout)["hosts"]
+    assert [(change["kind"], change["key"]) for change in host["changes"]] == [("api_key_limit", 'n8n | "x"')]
+    assert host["notes"] == ["API key limit zapier: the administrator has no API key of this note"]
+    assert limited_to(deployed_lab, key) == "120"
+
+    done = deployed_lab.calstack(*seed)
+    assert done.returncode == 0, done.stderr
+    assert limited_to(deployed_lab, key) == "7"
+    assert "0 created, 0 updated, 1 as declared" in deployed_lab.calstack(*seed).stderr
+    pulled = deployed_lab.calstack("seed", "pull").stdout
+    assert """api_key_limits:\n  - note: n8n | "x"\n    limit: 7\n""" in pulled
+
+    file.write_text("api_key_limits: []\n")
+    pruned = deployed_lab.calstack(*seed, "--prune", "--yes")
+    assert pruned.returncode == 0, pruned.stderr
+    assert limited_to(deployed_lab, key) == "120"
+    deployed_lab.sql("delete from \\\"ApiKey\\\" where id = 'n8n'")
 
 
 def test_a_build_that_wants_a_licence_is_noted_and_the_instance_works_without_its_api(
