@@ -156,6 +156,10 @@ class ApiChannel:
             if slugs is None or answer.slug in slugs
         )
 
+    def event_type_ids(self, slugs: Collection[str] | None = None) -> tuple[int, ...]:
+        """See `Channel.event_type_ids`."""
+        return tuple(event_type.id for event_type in self.list_event_types(slugs))
+
     def get_event_type(self, event_type_id: int) -> EventType:
         """See `Channel.get_event_type`."""
         return self._rest.get(

@@ -56,6 +56,9 @@ class Channel(Protocol):
     def list_event_types(self, slugs: Collection[str] | None = None) -> tuple[EventType, ...]:
         """The user's own event types in full, hidden ones too, by id; with `slugs` only those."""
 
+    def event_type_ids(self, slugs: Collection[str] | None = None) -> tuple[int, ...]:
+        """The ids of the same, in one request; for reading many of them at once."""
+
     def get_event_type(self, event_type_id: int) -> EventType:
         """One event type."""
 

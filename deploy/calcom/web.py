@@ -164,11 +164,12 @@ class WebChannel:
 
     def list_event_types(self, slugs: Collection[str] | None = None) -> tuple[EventType, ...]:
         """See `Channel.list_event_types`: one request, and one for each event type that is wanted."""
-        return tuple(
-            self.get_event_type(entry.id)
-            for entry in sorted(self._listed_event_types(), key=lambda entry: entry.id)
-            if slugs is None or entry.slug in slugs
-        )
+        return tuple(self.get_event_type(event_type_id) for event_type_id in self.event_type_ids(slugs))
+
+    def event_type_ids(self, slugs: Collection[str] | None = None) -> tuple[int, ...]:
+        """See `Channel.event_type_ids`."""
+        listed = self._listed_event_types()
+        return tuple(sorted(entry.id for entry in listed if slugs is None or entry.slug in slugs))
 
     def get_event_type(self, event_type_id: int) -> EventType:
         """See `Channel.get_event_type`."""

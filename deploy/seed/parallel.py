@@ -32,10 +32,3 @@ def each(call: Callable[[Thing], Result], things: Iterable[Thing], workers: int 
         if not future.cancelled() and (error := future.exception()) is not None:
             raise error
     return [future.result() for future in futures]
-
-
-def parts(things: Iterable[Thing], count: int) -> list[list[Thing]]:
-    """The things in at most `count` groups of nearly one size, none empty."""
-    listed = list(things)
-    size = -(-len(listed) // count)
-    return [listed[start : start + size] for start in range(0, len(listed), size)] if listed else []

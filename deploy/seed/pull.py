@@ -6,6 +6,7 @@ cannot say as the instance holds it is left out too, and told.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -14,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+from yaml.emitter import Emitter
+from yaml.representer import SafeRepresenter
+from yaml.serializer import Serializer
 
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import WEEKDAYS, EventType, Schedule, TimeRange, User, Webhook
@@ -28,7 +29,8 @@ from deploy.seed.reading import read_event_types
 from deploy.seed.wanted import wanted_event_type, wanted_profile, wanted_schedule, wanted_webhook
 from deploy.settings.rate_limits import KeyLimit
 from deploy.settings.section import Section
-from deploy.settings.yaml_source import SECRET_TAG
+from deploy.settings.yaml_core import STR, CoreSchema
+from deploy.settings.yaml_source import ENVIRONMENT_TAG, SECRET_TAG
 
 KeepSecret = Callable[[str, str], str]
 """Keeps a value under the suggested name or another, and returns the name; or where it stands already."""
@@ -287,37 +289,57 @@ class _Reference:
     name: str
 
 
-class _Representer(RoundTripRepresenter):
-    """Writes references as `!secret NAME`, and mappings in the order in which they are built."""
+class _Writer(CoreSchema, Emitter, Serializer, SafeRepresenter):
+    """Writes mappings in the order of their keys' making, entries of lists indented, long texts as blocks."""
+
+    def __init__(self, out: io.StringIO) -> None:
+        Emitter.__init__(self, out, width=100, allow_unicode=True)
+        Serializer.__init__(self)
+        SafeRepresenter.__init__(self, default_flow_style=False, sort_keys=False)
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's
+        """PyYAML would put a list's entries below the first letter of its key."""
+        super().increase_indent(flow, False)
+
+    def choose_scalar_style(self) -> str:
+        """Names behind a tag need no quotes, which PyYAML would put there."""
+        tag = getattr(self.event, "tag", None)
+        return "" if tag in (SECRET_TAG, ENVIRONMENT_TAG) else super().choose_scalar_style()
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's
+        """Whatever stands there twice is written twice."""
+        return True
+
+    def text(self, value: str) -> Any:
+        """The scalar in the form that people read best, among those that carry it."""
+        lines = value.split("\n")
+        style = None
+        if not all(line.isprintable() for line in lines):
+            style = '"'  # the one form that carries every character
+        elif len(lines) > 1 and all(line == line.rstrip() for line in lines):
+            style = "|"
+        return self.represent_scalar(STR, value, style)
+
+    def date(self, value: dt.date) -> Any:
+        """The scalar, which is text in YAML 1.2."""
+        return self.represent_scalar(STR, value.isoformat())
 
     def reference(self, value: _Reference) -> Any:
         """The tagged scalar."""
         return self.represent_scalar(value.tag, value.name)
 
 
-_Representer.add_representer(_Reference, _Representer.reference)
+_Writer.add_representer(str, _Writer.text)
+_Writer.add_representer(dt.date, _Writer.date)
+_Writer.add_representer(_Reference, _Writer.reference)
 
 
 def _text(document: dict[str, Any]) -> str:
-    yaml = YAML()
-    yaml.Representer = _Representer
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.width = 100
-    yaml.allow_unicode = True
+    if not document:
+        return "# The instance holds nothing that a manifest can say.\n{}\n"
     out = io.StringIO()
-    yaml.dump(_readable(document), out)
-    return out.getvalue() if document else "# The instance holds nothing that a manifest can say.\n{}\n"
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    if isinstance(value, str):
-        lines = value.split("\n")
-        if not all(line.isprintable() for line in lines):
-            return DoubleQuotedScalarString(value)  # the one form that carries every character
-        if len(lines) > 1 and all(line == line.rstrip() for line in lines):
-            return LiteralScalarString(value)
-    return value
+    writer = _Writer(out)
+    writer.open()
+    writer.represent(document)
+    writer.close()
+    return out.getvalue()

@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterable
 
 from deploy.calcom.channel import Channel
 from deploy.calcom.models import EventType
-from deploy.seed.parallel import each, parts
-
-_FEW = 20
-"""So many event types are read in one go; more are worth several threads."""
+from deploy.seed.parallel import each
 
 
 def read_event_types(
@@ -32,7 +29,5 @@ def read_event_types(
         again = [event_type.id for event_type in listed if has_cal_video(event_type)]
         whole = {event_type.id: event_type for event_type in each(channel.get_event_type, again, workers)}
         return tuple(whole.get(event_type.id, event_type) for event_type in listed)
-    if wanted is None or len(wanted) < _FEW or workers == 1:
-        return channel.list_event_types(wanted if wanted is None else set(wanted))
-    groups = each(channel.list_event_types, parts(wanted, workers), workers)
-    return tuple(event_type for group in groups for event_type in group)
+    ids = channel.event_type_ids(wanted if wanted is None else set(wanted))
+    return tuple(each(channel.get_event_type, ids, workers))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.error import MarkedYAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from deploy.errors import Problem
+from deploy.settings.yaml_core import BOOL, FLOAT, INT, MAP, MERGE, NULL, SEQ, STR, composing
 
 SECRET_TAG = "!secret"  # noqa: S105 - the tag, not a secret
 ENVIRONMENT_TAG = "!env"
 PLACEHOLDER = "CHANGE-ME"
 
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _DEEPEST = 40
 _UNFOLDED_VALUES = 20_000
 """How many values aliases may add to those that are written."""
@@ -117,7 +119,7 @@ def _text(file: Path, shown: Path) -> str:
 
 def _compose(text: str, shown: Path) -> Node:
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = composing(text).get_single_node()
     except MarkedYAMLError as error:
         raise _UnreadableError(_syntax_problem(text, shown, error)) from None
     except RecursionError:
@@ -161,10 +163,10 @@ class _Reader:
         self.problems: list[Problem] = []
         self._values = 0
 
-    def located(self, node: Node, key: str, depth: int) -> Located:
-        """The node's value with its place; problems are collected."""
+    def located(self, node: Node, key: str, depth: int, line: int = 0) -> Located:
+        """The node's value with its place, or this line; problems are collected."""
         self._values += 1
-        line = node.start_mark.line + 1
+        line = line or node.start_mark.line + 1
         if depth > _DEEPEST or self._values > self.most_values:
             # An alias inside its own anchor never ends, and a few nested aliases unfold to billions.
             raise _UnreadableError(
@@ -173,7 +175,7 @@ class _Reader:
         if isinstance(node, MappingNode):
             return Located(self._mapping(node, key, depth), self.shown, line)
         if isinstance(node, SequenceNode):
-            self._refuse_tag(node, key, "tag:yaml.org,2002:seq")
+            self._refuse_tag(node, key, SEQ)
             entries = [
                 self.located(entry, f"{key}[{position}]", depth + 1)
                 for position, entry in enumerate(node.value)
@@ -182,7 +184,7 @@ class _Reader:
         return Located(self._scalar(node, key), self.shown, line)
 
     def _mapping(self, node: MappingNode, key: str, depth: int) -> dict[str, Located]:
-        self._refuse_tag(node, key, "tag:yaml.org,2002:map")
+        self._refuse_tag(node, key, MAP)
         content: dict[str, Located] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -194,8 +196,7 @@ class _Reader:
                 first = content[name].line
                 self._say(line, path, f"stands there twice, first in line {first}", "keep one of them")
                 continue
-            value = self.located(value_node, path, depth + 1)
-            content[name] = Located(value.value, value.file, line)
+            content[name] = self.located(value_node, path, depth + 1, line)
         return content
 
     def _key(self, node: Node, inside: str) -> str | None:
@@ -203,19 +204,19 @@ class _Reader:
         if not isinstance(node, ScalarNode):
             self._say(line, inside, "has a key that is not a plain word")
             return None
-        if node.tag == "tag:yaml.org,2002:merge":
+        if node.tag == MERGE:
             fix = "what hosts share belongs into defaults.yaml"
             self._say(line, inside, "uses a merge key (<<), which is not supported", fix)
             return None
         text = str(node.value)
-        if node.tag != "tag:yaml.org,2002:str" or not text.isprintable():
+        if node.tag != STR or not text.isprintable():
             self._say(line, inside, f"has a key that is not text: {text[:40]!r}", "put the key in quotes")
             return None
         return text
 
     def _scalar(self, node: Node, key: str) -> Plain:
         text = str(node.value)
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
+        if _HALF_A_CHARACTER.search(text):
             what = "is written by \\u escapes of half a character each, which no file can carry"
             self._say(node.start_mark.line + 1, key, what, "write the character itself")
             return ""
@@ -225,7 +226,7 @@ class _Reader:
             return self._from_environment(node, key, text, self.environment)
         convert = _CONVERSIONS.get(str(node.tag))
         if convert is None:
-            self._refuse_tag(node, key, "tag:yaml.org,2002:str")
+            self._refuse_tag(node, key, STR)
             return text
         try:
             return convert(text)
@@ -240,7 +241,7 @@ class _Reader:
         return EnvironmentText("unset")
 
     def _refuse_tag(self, node: Node, key: str, plain: str) -> None:
-        if node.tag in (plain, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"):
+        if node.tag == plain:
             return
         known = [SECRET_TAG] if self.environment is None else [SECRET_TAG, ENVIRONMENT_TAG]
         fix = f"write {node.tag} NAME, the name on the same line" if node.tag in known else None
@@ -261,8 +262,8 @@ def _integer(text: str) -> int:
 
 
 _CONVERSIONS: dict[str, Callable[[str], Plain]] = {
-    "tag:yaml.org,2002:null": lambda _text: None,
-    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
-    "tag:yaml.org,2002:int": _integer,
-    "tag:yaml.org,2002:float": lambda text: float(text.replace("_", "")),
+    NULL: lambda _text: None,
+    BOOL: lambda text: text.lower() == "true",
+    INT: _integer,
+    FLOAT: lambda text: float(text.replace("_", "")),
 }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from io import BytesIO
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from deploy.errors import InputError
 from deploy.rendering import ManagedDirectory, ManagedFile
@@ -23,7 +22,7 @@ def project(host: HostContext) -> dict[str, Any]:
         for item in app.files(host)
         if isinstance(item, ManagedFile) and item.path == app.COMPOSE_FILE
     ]
-    loaded = YAML(typ="safe").load(BytesIO(content))
+    loaded = yaml.safe_load(content)
     assert isinstance(loaded, dict)
     return loaded
 

@@ -101,6 +101,10 @@ class FakeChannel:
         self.reads.append("event types")
         return tuple(item for item in self.event_types.values() if slugs is None or item.slug in slugs)
 
+    def event_type_ids(self, slugs: Collection[str] | None = None) -> tuple[int, ...]:
+        self.reads.append("event type ids")
+        return tuple(key for key, item in self.event_types.items() if slugs is None or item.slug in slugs)
+
     def get_event_type(self, event_type_id: int) -> EventType:
         self.reads.append("event type")
         if event_type_id not in self.event_types:

@@ -48,7 +48,10 @@ def test_second_run_sends_only_reads(tmp_path: Path) -> None:
     channel.reads.clear()
     assert run(tmp_path, channel) == "0 created, 0 updated, 6 as declared"
     assert channel.writes == []
-    assert channel.reads == ["schedules", "event types", "webhooks", "webhooks"]
+    assert channel.reads == [
+        *("schedules", "event type ids", "event type", "event type"),
+        *("webhooks", "webhooks"),
+    ]
 
 
 def test_only_what_changed_is_sent(tmp_path: Path) -> None:

@@ -159,9 +159,9 @@ def test_what_is_missing_is_named_with_its_meaning(tmp_path: Path) -> None:
         ("smtp: {password: !secret [a]}\n", 1, "write !secret NAME"),
         ("x: &x [*x]\n", 1, "unfolds to too much"),
         ("<<: {domain: x}\n", 1, "merge key"),
-        ('domain: "\\ud800\\udc00"\n', 1, "half a character"),
-        ('smtp: {password: !secret "\\udfff"}\n', 1, "half a character"),
-        ('"\\udfff": x\n', 1, "a key that is not text"),
+        ('domain: "\\ud800\\udc00"\n', 1, "invalid Unicode character escape"),
+        ('smtp: {password: !secret "\\udfff"}\n', 1, "invalid Unicode character escape"),
+        ('"\\udfff": x\n', 1, "invalid Unicode character escape"),
         ("lab: {}\n", 1, "belongs into defaults.yaml"),
     ],
 )

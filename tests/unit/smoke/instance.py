@@ -184,6 +184,9 @@ class FakeInstance:
         self.reads += [one.slug for one in found]
         return found
 
+    def event_type_ids(self, slugs: Collection[str] | None = None) -> tuple[int, ...]:
+        raise NotImplementedError
+
     def get_event_type(self, event_type_id: int) -> EventType:
         raise NotImplementedError
 
