@@ -82,6 +82,7 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
         onhost=onhost_archive.build(),
         distribution=_DISTRIBUTIONS[system.distribution],
         codename=system.codename,
+        ipv6=system.ipv6,
     )
 
 

@@ -9,6 +9,7 @@ from pyinfra.api.deploy import deploy
 from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
+from deploy.roles.password_hash import hashed
 from deploy.settings.layout import PROXY_SOCKETS
 
 DIRECTORY = "/opt/calcom/proxy"
@@ -31,7 +32,13 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
             group=HAPROXY,
             secret=True,
         ),
-        ManagedFile(f"{DIRECTORY}/haproxy.cfg", _configuration(host, config_digest(host))),
+        # Readable for HAProxy alone, since it may hold hashes of passwords.
+        ManagedFile(
+            f"{DIRECTORY}/haproxy.cfg",
+            _configuration(host, config_digest(host)),
+            mode="0640",
+            group=HAPROXY,
+        ),
     ]
 
 
@@ -56,4 +63,9 @@ def run_proxy(host: HostContext) -> None:
 
 
 def _configuration(host: HostContext, digest: str) -> bytes:
-    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest)
+    access = host.settings.proxy.admin_access
+    passwords = {
+        user: hashed(host.secrets.resolve(password.secret), salt=f"{host.secrets.nextauth_secret} {user}")
+        for user, password in (access.users if access else {}).items()
+    }
+    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest, admin_passwords=passwords)

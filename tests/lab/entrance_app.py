@@ -1,8 +1,8 @@
 """A tiny app behind the proxy that says what reached it. Runs inside a container: standard library only.
 
 What ends in `/seen` tells every request so far, and in `/looks` whom the looks at `/health` said they came
-from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first. The
-port may stand in the command line.
+from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first,
+`?answer-NAME=VALUE` puts a header into the answer. The port may stand in the command line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 SEEN: list[dict[str, object]] = []
@@ -44,7 +46,12 @@ class Handler(BaseHTTPRequestHandler):
         SEEN.append(request)
         query = parse_qs(urlsplit(self.path).query)
         time.sleep(float(query.get("sleep", ["0"])[0]))
-        return self.send(json.dumps(request).encode())
+        headers = {
+            name.removeprefix("answer-"): values[0]
+            for name, values in query.items()
+            if name.startswith("answer-")
+        }
+        return self.send(json.dumps(request).encode(), headers)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
@@ -63,12 +70,14 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return chunks
 
-    def send(self, content: bytes) -> None:
+    def send(self, content: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         """A plain 200."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Powered-By", "something")
         self.send_header("X-Port", str(PORT))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

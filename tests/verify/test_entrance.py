@@ -170,6 +170,18 @@ def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(entran
     )
 
 
+def test_visitors_over_ipv6_are_told_apart(server: Server) -> None:
+    visitor = server.found("ipv6_visitor")
+    if visitor is None:
+        return
+    assert visitor["seen"] == visitor["address"], complaint(
+        f"a visitor from {visitor['address']} is seen as {visitor['seen']}",
+        why="all visitors over IPv6 share one address in limits, bans and logs",
+        fix='put "experimental": true and "ip6tables": true into /etc/docker/daemon.json, restart docker '
+        "and the proxy; or let calstack do it: docker.source: distribution",
+    )
+
+
 @pytest.mark.parametrize("header", ["X-Real-IP", "CF-Connecting-IP", "X-Forwarded-For"])
 def test_nobody_can_pretend_to_come_from_elsewhere(entrance: Server, header: str) -> None:
     forged = "192.0.2.77"  # RFC 5737: documentation only, so nobody comes from there
