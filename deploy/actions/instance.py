@@ -19,6 +19,7 @@ from deploy.calcom.web import WebChannel
 from deploy.errors import CalstackError
 from deploy.remote import Remote
 from deploy.secrets import HostSecrets
+from deploy.settings.app_variables import API_KEY_PREFIX
 from deploy.settings.inventory import Inventory
 from deploy.settings.model import HostSettings
 
@@ -43,11 +44,14 @@ class Instance:
     remote: Remote
 
     @contextmanager
-    def inner_entrance(self) -> Iterator[httpx.Client]:
-        """A client on the inner entrance, through an SSH tunnel; setup and cron paths are open there."""
+    def inner_entrance(self, path: str = "") -> Iterator[httpx.Client]:
+        """A client on the inner entrance, through an SSH tunnel; setup and cron paths are open there.
+
+        Its requests go below `path`: `/api` is where API v2 hangs.
+        """
         with (
             self.remote.tunnel(self.settings.proxy.inner_port) as port,
-            open_client(f"http://{self.settings.domain}", connect_to=("127.0.0.1", port)) as client,
+            open_client(f"http://{self.settings.domain}{path}", connect_to=("127.0.0.1", port)) as client,
         ):
             yield client
 
@@ -77,20 +81,12 @@ class Instance:
             with self.channel() as web:
                 yield web
             return
-        with self.channel() as web, self._inner_api() as client:
+        with self.channel() as web, self.inner_entrance("/api") as client:
             api = ApiChannel(client, self.api_key)
             if wanted == "auto" and not offers(api):
                 yield web
             else:
                 yield open_channel(wanted, api=lambda: api, web=lambda: web).channel
-
-    @contextmanager
-    def _inner_api(self) -> Iterator[httpx.Client]:
-        with (
-            self.remote.tunnel(self.settings.proxy.inner_port) as port,
-            open_client(f"http://{self.settings.domain}/api", connect_to=("127.0.0.1", port)) as client,
-        ):
-            yield client
 
     @contextmanager
     def guest(self) -> Iterator[Guest]:
@@ -112,8 +108,8 @@ class Instance:
 
     @property
     def api_key(self) -> str:
-        """calstack's own API key, as callers send it: the prefix is always `cal_` (FACTS §3)."""
-        return f"cal_{self.secrets.api_key}"
+        """calstack's own API key, as callers send it."""
+        return f"{API_KEY_PREFIX}{self.secrets.api_key}"
 
     @property
     def authority_file(self) -> Path | None:
