@@ -64,7 +64,7 @@ def smoke(
             ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
             alone=True,
-            queued_webhooks="TASKER_ENABLE_WEBHOOKS" in instance.settings.app.env,
+            queued_webhooks=instance.settings.app.env.get("TASKER_ENABLE_WEBHOOKS") == "1",
         )
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
 

@@ -17,6 +17,8 @@ import httpx
 import psycopg
 import pytest
 
+from deploy.lab.standin.core.webhooks import signature
+
 from .replay import WEB_SETTINGS
 from .replaying import servers
 from .replaying.servers import Sink, StandIn
@@ -311,6 +313,57 @@ def test_a_dead_subscriber_does_not_fail_the_booking(running: Running) -> None:
     running.made("webhook/delete", {"id": webhook["id"]})
 
 
+def test_queued_webhooks_wait_for_their_cron_and_fail_for_good_after_three_attempts(
+    running: Running, tmp_path: Path
+) -> None:
+    triggers = ["BOOKING_CREATED", "BOOKING_CANCELLED"]
+    urls = [f"http://127.0.0.1:{port}/queued" for port in (running.sink.port, servers.free_port())]
+    event_type = running.event_type("queued")
+    for url in urls:
+        hook = {"subscriberUrl": url, "eventTriggers": triggers, "active": True, "payloadTemplate": None}
+        running.made("webhook/create", hook | {"eventTypeId": event_type, "secret": "q"})
+    before = len(running.sink.received)
+
+    def told() -> list[str]:
+        return [json.loads(sent.body)["triggerEvent"] for sent in running.sink.received[before:]]
+
+    def tasks() -> list[tuple[int, bool]]:
+        query = b'SELECT attempts, "succeededAt" IS NOT NULL FROM "Task" ORDER BY attempts'
+        with psycopg.connect(running.database) as connection:
+            return connection.execute(query).fetchall()
+
+    settings = WEB_SETTINGS | {"TASKER_ENABLE_WEBHOOKS": "1"}
+    with (
+        servers.stand_in(running.database, tmp_path, settings, START) as queueing,
+        httpx.Client(base_url=queueing.url, trust_env=False, timeout=30) as client,
+    ):
+        content = {
+            "eventTypeId": event_type,
+            "start": "2026-12-08T14:00:00.000Z",
+            "timeZone": "UTC",
+            "language": "en",
+            "metadata": {},
+            "responses": {"name": "Jane Smith", "email": "jane@acme.test"},
+        }
+        uid = client.post("/api/book/event", json=content).json()["uid"]
+        assert (told(), tasks()) == ([], [(0, False), (0, False)])
+        for _ in range(4):
+            answer = client.get("/api/tasks/cron", headers={"authorization": "Bearer cron-secret-1"})
+            assert answer.json() == {"success": True}
+        assert (told(), tasks()) == (["BOOKING_CREATED"], [(1, True), (3, False)])
+        sent = running.sink.received[before]
+        assert sent.headers["X-Cal-Signature-256"] == signature("q", sent.body)
+        token = client.get("/api/csrf").json()["csrfToken"]
+        cancelled = client.post(
+            "/api/cancel", json={"uid": uid, "cancellationReason": "over", "csrfToken": token}
+        )
+        assert cancelled.status_code == 200
+        # This one is sent inside the request, queue or not.
+        assert told() == triggers
+        client.get("/api/tasks/cleanup", headers={"authorization": "Bearer cron-secret-1"})
+        assert tasks() == []
+
+
 def test_meetings_are_told_once_and_not_a_day_late(running: Running) -> None:
     url = f"http://127.0.0.1:{running.sink.port}/meetings"
     triggers = ["MEETING_STARTED", "MEETING_ENDED"]
@@ -374,6 +427,27 @@ def test_what_is_not_there_is_refused(
 ) -> None:
     answer = running.call(procedure, given)
     assert (answer.status_code, answer.json()["error"]["json"]["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"filters": {}, "limit": 101}, "limit", "Number must be less than or equal to 100"),
+        ({"filters": {}, "limit": 0}, "limit", "Number must be greater than or equal to 1"),
+        (
+            {"filters": {"status": "bogus"}},
+            "filters",
+            "Invalid enum value. Expected 'upcoming' | 'recurring'",
+        ),
+        ({}, "filters", "Required"),
+    ],
+)
+def test_a_list_of_bookings_is_asked_for_in_bounds(
+    running: Running, given: dict[str, Any], field: str, words: str
+) -> None:
+    answer = running.client.get("/api/trpc/bookings/get", params={"input": json.dumps({"json": given})})
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["json"]["data"]["zodError"]["fieldErrors"][field][0]
 
 
 def test_the_same_slug_and_the_same_url_are_refused(running: Running) -> None:
