@@ -59,7 +59,8 @@ def smoke(
     ):
         means = Means(
             inside=HostInside(instance),
-            api=ApiGuest(api_http) if instance.settings.images.api else None,
+            api=ApiGuest(api_http) if instance.settings.has_api else None,
+            key_owner=ApiChannel(api_http, instance.api_key).me if instance.settings.has_api else None,
             mailbox=open_mailbox(instance.remote) if open_mailbox and instance.settings.smtp else None,
             ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
