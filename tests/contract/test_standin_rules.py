@@ -16,8 +16,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deploy.lab.standin.core.webhooks import signature
+from deploy.lab.standin.web.procedures import ROUTERS
 
 from .replay import WEB_SETTINGS
 from .replaying import servers
@@ -268,17 +271,19 @@ def test_host_and_guest_get_a_mail(running: Running) -> None:
     before = len(running.mail.mails)
     assert running.book(event_type, "2026-12-08T09:00:00.000Z").status_code == 200
     running.call("admin/sendPasswordReset", {"userId": 1})
-    for _ in range(100):
-        if len(running.mail.mails) >= before + 3:
+    mails: list[str] = []
+    wanted = {"To: admin@example.test", "To: jane@acme.test"}
+    subject = "Subject: Confirmed: Mailed between Ada Admin and Jane Smith"
+    for _ in range(200):
+        mails = running.mail.mails[before:]
+        told = {
+            line for mail in mails for line in mail.splitlines() if line.startswith("To:") and subject in mail
+        }
+        if told == wanted and any("assword" in mail for mail in mails):
             break
         threading.Event().wait(0.05)
-    mails = running.mail.mails[before:]
-    assert sorted(line for mail in mails for line in mail.splitlines() if line.startswith("To:"))[:3] == [
-        "To: admin@example.test",
-        "To: admin@example.test",
-        "To: jane@acme.test",
-    ]
-    assert any("Subject: Confirmed: Mailed between Ada Admin and Jane Smith" in mail for mail in mails)
+    assert told == wanted
+    assert any("assword" in mail for mail in mails)
 
 
 def test_a_booking_is_told_with_the_version_of_the_shape(running: Running) -> None:
@@ -503,6 +508,53 @@ def test_holidays_are_shown_as_away_and_cannot_be_booked(running: Running) -> No
     )
     assert answer.status_code == 200, answer.text
     assert running.book(event_type, f"{day:%Y-%m-%d}T10:00:00.000Z").status_code == 409
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["UTC", "2026-12-07"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner, max_size=2),
+    max_leaves=5,
+)
+# A session that ends, or a user who is gone, would end the test.
+SPARED = {"users/delete", "users/update", "admin/lockUserAccount"}
+PROCEDURES = {
+    f"{router}/{name}": procedure
+    for router, procedures in ROUTERS.items()
+    for name, procedure in procedures.items()
+    if f"{router}/{name}" not in SPARED
+}
+GIVEN = {
+    "id": 1, "title": "T", "slug": "t", "length": 30, "name": "N", "scheduleId": 1, "timeZone": "UTC",
+    "eventTypeId": 1, "subscriberUrl": "http://127.0.0.1:9/", "eventTriggers": ["BOOKING_CREATED"],
+    "active": False, "payloadTemplate": None, "filters": {"status": "upcoming"}, "bookingId": 1,
+    "bookingUid": "x", "confirmed": True, "uid": "x", "username": "admin", "eventSlug": "intro",
+    "startTime": "2026-12-07T00:00:00Z", "endTime": "2026-12-08T00:00:00Z", "usernameList": ["admin"],
+    "eventTypeSlug": "intro", "duration": "30", "note": "n", "locations": [], "bookingFields": [],
+    "metadata": {}, "bookingLimits": {}, "recurringEvent": None, "eventTypeColor": None, "limit": 1,
+    "dateRange": {}, "seatsPerTimeSlot": 2, "schedule": [], "periodType": "RANGE", "enabled": False,
+}  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(PROCEDURES)),
+    st.sets(st.sampled_from(sorted(GIVEN)), max_size=6),
+    st.dictionaries(st.sampled_from(sorted(GIVEN)), JSON, max_size=3),
+)
+def test_no_input_breaks_a_procedure(
+    running: Running, path: str, sensible: set[str], odd: dict[str, Any]
+) -> None:
+    content = json.dumps({"json": {name: GIVEN[name] for name in sorted(sensible)} | odd})
+    # PostgreSQL holds no NUL, and the real app fails by that.
+    if "\\u0000" in content or "\\ud" in content:
+        return
+    if PROCEDURES[path].changes:
+        headers = {"content-type": "application/json"}
+        answer = running.client.post(f"/api/trpc/{path}", content=content, headers=headers)
+    else:
+        answer = running.client.get(f"/api/trpc/{path}", params={"input": content})
+    assert "Internal server error" not in answer.text, (path, content)
+    assert answer.headers["content-type"] == "application/json", (path, content)
 
 
 def test_embeds_carry_this_instances_address(running: Running) -> None:
