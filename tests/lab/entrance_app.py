@@ -2,7 +2,8 @@
 
 What ends in `/seen` tells every request so far, and in `/looks` whom the looks at `/health` said they came
 from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first,
-`?answer-NAME=VALUE` puts a header into the answer. The port may stand in the command line.
+`?status=STATUS` is answered with that status, `?answer-NAME=VALUE` puts a header into the answer, and
+`?login=STATUS` is what the sign-in page answers from then on. The port may stand in the command line.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 SEEN: list[dict[str, object]] = []
 LOOKS: list[str | None] = []
+LOGIN = [200]
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
 
 
@@ -29,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         """Describe the request in JSON."""
         body = self.body()
         if self.path == "/auth/login":
-            return self.send(b"sign in")
+            return self.send(b"sign in", LOGIN[0])
         if self.path == "/health":
             LOOKS.append(self.headers.get("cf-connecting-ip"))
             return self.send(b"OK")
@@ -51,7 +53,8 @@ class Handler(BaseHTTPRequestHandler):
             for name, values in query.items()
             if name.startswith("answer-")
         }
-        return self.send(json.dumps(request).encode(), headers)
+        LOGIN[0] = int(query.get("login", LOGIN)[0])
+        return self.send(json.dumps(request).encode(), int(query.get("status", ["200"])[0]), headers)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
@@ -70,9 +73,11 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return chunks
 
-    def send(self, content: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
-        """A plain 200."""
-        self.send_response(200)
+    def send(
+        self, content: bytes, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """A plain answer."""
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Powered-By", "something")
         self.send_header("X-Port", str(PORT))
