@@ -17,21 +17,21 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from deploy.actions import deploy as deploying
+from deploy.actions import maintenance as maintaining
 from deploy.actions import render as rendering
 from deploy.actions import report as reporting
 from deploy.actions import secrets as keeping
 from deploy.actions import seed as seeding
 from deploy.actions import smoke as smoking
-from deploy.actions import smoke_monitor as watching
 from deploy.actions import webhook as judging
-from deploy.actions.opening import choose, opened
+from deploy.actions.instance import Instance
+from deploy.actions.opening import Locked, choose, opened
 from deploy.console import Console
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
 from deploy.lab.mail import Mailbox as LabMailbox
 from deploy.seed.schema import schema_text
 from deploy.settings.load import load_inventory
-from deploy.smoke.report import SmokeReport
 
 CONSOLE = Console()
 
@@ -345,16 +345,12 @@ def seed_schema_command() -> int:
 @click.option(
     "--queued-webhooks", is_flag=True, help="With --url: webhooks are queued, a minute is not late."
 )
-@click.option(
-    "--ping", is_flag=True, help="Tell the monitor of jobs.ping_url, or of CALSTACK_PING_URL, how it went."
-)
 def smoke_command(
     inventory_name: str,
     limit: Sequence[str],
     as_json: bool,
     foreign: seeding.ForeignAccess | None,
     junit: Path | None,
-    ping: bool,
     **reach: Any,
 ) -> int:
     """Book as a guest would, see the webhooks arrive, move, cancel, leave nothing behind.
@@ -363,27 +359,21 @@ def smoke_command(
 
     Example: calstack smoke --url https://cal.example.com --email ada@example.com --password-file ada.txt
     """
-    monitor = os.environ.get(watching.ADDRESS_VARIABLE) or None
     if foreign is not None:
-        return _smoke_any(smoking.any_instance(foreign, **reach), as_json, junit, ping, monitor)
+        return _smoke_any(smoking.any_instance(foreign, **reach), as_json, junit)
     if any(reach.values()):
         raise InputError(
             "without --url it is the inventory's hosts that are tested",
             fix="add --url, or leave out the rest",
         )
     inventory = load_inventory(inventory_name)
-    if ping:
-        watching.refuse_unwatched(inventory, choose(inventory, limit), monitor)
     open_mailbox = LabMailbox if inventory.lab is not None else None
     with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("smoke test") as free:
         with CONSOLE.stage("Smoke test") as now:
-
-            def test(name: str) -> SmokeReport:
-                instance = hosts.instance(name)
-                run = functools.partial(smoking.smoke, instance, open_mailbox=open_mailbox, progress=now)
-                return watching.monitor_of(instance, monitor).watch(run, CONSOLE.line) if ping else run()
-
-            results = hosts.connection.on_each(free.names, test)
+            results = hosts.connection.on_each(
+                free.names,
+                lambda name: smoking.smoke(hosts.instance(name), open_mailbox=open_mailbox, progress=now),
+            )
         if junit is not None:
             smoking.write_junit(junit, results, {**hosts.connection.failures, **free.refused})
         return reporting.finish(
@@ -391,14 +381,9 @@ def smoke_command(
         )
 
 
-def _smoke_any(
-    instance: smoking.AnyInstance, as_json: bool, junit: Path | None, ping: bool, monitor: str | None
-) -> int:
-    if ping and monitor is None:
-        raise InputError("there is no monitor to tell", fix=f"set {watching.ADDRESS_VARIABLE}")
+def _smoke_any(instance: smoking.AnyInstance, as_json: bool, junit: Path | None) -> int:
     with CONSOLE.stage("Smoke test") as now:
-        run = functools.partial(smoking.smoke_any, instance, progress=now)
-        report = watching.Monitor(monitor).watch(run, CONSOLE.line) if ping and monitor else run()
+        report = smoking.smoke_any(instance, progress=now)
     if junit is not None:
         smoking.write_junit(junit, {instance.name: report}, {})
     if as_json:
@@ -518,6 +503,77 @@ def webhook_verify_command(
         say = CONSOLE.line if verdict.genuine else CONSOLE.error
         say(f"{verdict.name}: {verdict.what}" + (f"\n  -> {verdict.fix}" if verdict.fix else ""))
     return 0 if verdict.genuine else 1
+
+
+@cli.group("maintenance")
+def maintenance_group() -> None:
+    """A page in place of the instance, for all but those who work on it."""
+
+
+@maintenance_group.command("on")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option("-m", "--message", metavar="TEXT", help="What guests read, in place of the usual sentence.")
+@click.option(
+    "--for", "minutes", type=click.IntRange(1), metavar="MINUTES", help="How long it is expected to take."
+)
+def maintenance_on_command(
+    inventory_name: str, limit: Sequence[str], as_json: bool, message: str | None, minutes: int | None
+) -> int:
+    """Show guests a page until it is switched off, and print the link that lets you in.
+
+    Example: calstack maintenance on --for 30 --message "We are moving to a larger machine."
+    """
+    if message is not None:
+        maintaining.check_message(message)
+    until = maintaining.in_minutes(minutes) if minutes is not None else None
+    return _maintain(inventory_name, limit, as_json, lambda it: maintaining.begin(it, message, until))
+
+
+@maintenance_group.command("off")
+@_inventory_option
+@_limit_option
+@_json_option
+def maintenance_off_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+    """Let guests in again.
+
+    Example: calstack maintenance off --inventory example
+    """
+    return _maintain(inventory_name, limit, as_json, maintaining.end)
+
+
+@maintenance_group.command("status")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option("--link", is_flag=True, help="Also the link that lets an operator in.")
+def maintenance_status_command(inventory_name: str, limit: Sequence[str], as_json: bool, link: bool) -> int:
+    """Say whether guests see the page, since when and why.
+
+    Example: calstack maintenance status --json
+    """
+    return _maintain(inventory_name, limit, as_json, lambda it: maintaining.status(it, link=link))
+
+
+def _maintain(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    act: Callable[[Instance], maintaining.MaintenanceResult],
+) -> int:
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts:
+        free = Locked(hosts.connection.names, {})
+        results = hosts.connection.on_each(free.names, lambda name: act(hosts.instance(name)))
+        return reporting.finish(
+            CONSOLE,
+            hosts,
+            free,
+            results,
+            as_json,
+            maintaining.MaintenanceResult.lines,
+            maintaining.MaintenanceResult.as_json,
+        )
 
 
 @cli.group("lab")

@@ -31,6 +31,7 @@ def site() -> None:
     base.prepare_system(host=context)
     docker.install_engine(host=context)
     images.put_images(host=context)
+    proxy.try_configuration(host=context)
     others = [item for role in (database, api, proxy) for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)

@@ -17,10 +17,12 @@ from deploy.calcom.opening import open_channel
 from deploy.calcom.session import minted_cookie
 from deploy.calcom.web import WebChannel
 from deploy.errors import CalstackError
+from deploy.maintenance import OPERATOR_HEADER, READ, Maintenance, parse
 from deploy.remote import Remote
 from deploy.secrets import HostSecrets
 from deploy.settings.app_variables import API_KEY_PREFIX
 from deploy.settings.inventory import Inventory
+from deploy.settings.layout import MAINTENANCE_MAP
 from deploy.settings.model import HostSettings
 
 
@@ -94,17 +96,29 @@ class Instance:
         with self.public_client() as client:
             yield Guest(client)
 
-    def public_client(self) -> httpx.Client:
-        """A client on the public entrance.
+    def public_client(self, path: str = "") -> httpx.Client:
+        """A client on the public entrance, whose requests are relative to `path`.
 
         It connects to the address that SSH uses, so that a name without DNS (yet) can be verified too; name
-        and certificate are checked all the same.
+        and certificate are checked all the same. During a maintenance it is let in as an operator.
         """
-        return open_client(
-            self.settings.public_url,
+        client = open_client(
+            f"{self.settings.public_url}{path}",
             ca_file=self.authority_file,
             connect_to=(self.settings.ssh.address, 443),
         )
+        if (maintenance := self.maintenance()) is not None:
+            client.headers[OPERATOR_HEADER] = maintenance.operator_key(self.secrets.nextauth_secret)
+        return client
+
+    def maintenance(self) -> Maintenance | None:
+        """The maintenance that is on, or None while guests reach the instance."""
+        try:
+            return parse(self.remote.run(READ).text)
+        except ValueError as error:
+            raise CalstackError(
+                str(error), where=f"{self.name}:{MAINTENANCE_MAP}", fix="calstack maintenance off"
+            ) from None
 
     @property
     def api_key(self) -> str:

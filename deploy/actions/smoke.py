@@ -55,28 +55,18 @@ def smoke(
         RemoteReceiver(process, bind=gateway) as receiver,
         instance.public_client() as http,
         instance.channel() as channel,
-        _api_client(instance) as api_http,
+        instance.public_client("/api") as api_http,
     ):
         means = Means(
             inside=HostInside(instance),
-            api=ApiGuest(api_http) if instance.settings.has_api else None,
-            key_owner=ApiChannel(api_http, instance.api_key).me if instance.settings.has_api else None,
+            api=ApiGuest(api_http) if instance.settings.images.api else None,
             mailbox=open_mailbox(instance.remote) if open_mailbox and instance.settings.smtp else None,
             ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
             alone=True,
-            queued_webhooks=instance.settings.app.env.get("TASKER_ENABLE_WEBHOOKS") == "1",
+            queued_webhooks="TASKER_ENABLE_WEBHOOKS" in instance.settings.app.env,
         )
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
-
-
-def _api_client(instance: Instance) -> httpx.Client:
-    """A client on API v2 behind the public entrance; it connects with its first request."""
-    return open_client(
-        f"{instance.settings.public_url}/api",
-        ca_file=instance.authority_file,
-        connect_to=(instance.settings.ssh.address, 443),
-    )
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import hashlib
 
 from pyinfra.api.deploy import deploy
 
-from deploy.operations import stack
+from deploy.operations import proxy_configuration, stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 from deploy.roles.password_hash import hashed
-from deploy.settings.layout import PROXY_SOCKETS
+from deploy.settings.layout import MAINTENANCE_MAP, PROXY_SOCKETS
 
 DIRECTORY = "/opt/calcom/proxy"
 CERTIFICATES = f"{DIRECTORY}/certificates"
@@ -51,6 +51,19 @@ def config_digest(host: HostContext) -> str:
 
 
 @deploy("Proxy")
+def try_configuration(host: HostContext) -> None:
+    """Let HAProxy read its new files before they are put in place of the old ones."""
+    image = host.settings.images.proxy
+    proxy_configuration.accepted(
+        name="The proxy accepts its configuration",
+        image=image.for_architecture(host.architecture),
+        pull=image.pull,
+        directory=DIRECTORY,
+        items=files(host),
+    )
+
+
+@deploy("Proxy")
 def run_proxy(host: HostContext) -> None:
     """Start HAProxy; a changed configuration or certificate is reloaded without a gap."""
     image = host.settings.images.proxy.for_architecture(host.architecture)
@@ -68,4 +81,14 @@ def _configuration(host: HostContext, digest: str) -> bytes:
         user: hashed(host.secrets.resolve(password.secret), salt=f"{host.secrets.nextauth_secret} {user}")
         for user, password in (access.users if access else {}).items()
     }
-    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest, admin_passwords=passwords)
+    return host.render(
+        "opt/calcom/proxy/haproxy.cfg",
+        digest=digest,
+        admin_passwords=passwords,
+        maintenance_map=in_container(MAINTENANCE_MAP),
+    )
+
+
+def in_container(path: str) -> str:
+    """Where HAProxy sees a file of the proxy's folder."""
+    return path.replace(DIRECTORY, "/usr/local/etc/haproxy", 1)

@@ -34,8 +34,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks want to know of this host.
 
     `request`: `domain`, `inner_port`, `images` (references), `needles` (name of a secret to the forms
-    that it is searched for in), `expected` (service to its variables with their values) and `samples` (values
-    that documentation prints). A part that could not be looked at is `{"problem": why}`.
+    that it is searched X that could not be looked at is `{"problem": why}`.
     """
     containers = _or_problem(_containers)
     parts: dict[str, Callable[[], Any]] = {
@@ -49,6 +48,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "exposed": lambda: _exposed(request["needles"]),
         "environment": lambda: _environment(containers, request, "web"),
         "api_environment": lambda: _environment(containers, request, "api"),
+        "maintenance": lambda: _text(request["maintenance_map"]) or "",
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "database": lambda: _database(containers),
