@@ -1,6 +1,7 @@
 """The images of an instance's services, built without a registry: PostgreSQL, HAProxy, Redis, stand-ins.
 
-All stand on one root, so that its layer is sent to a host once; what each adds lies in `image_files/`.
+All but lego stand on one root, so that its layer is sent to a host once; what each adds lies in
+`image_files/`.
 An image has two names: one with a hash of all that it was made of, by which it is found again, and a plain
 one for inventories.
 """
@@ -51,7 +52,9 @@ class Service:
     needs_site: bool = False
     """Whether the Python packages of the stand-in belong into it."""
     base: Service | None = None
-    """The image that it stands on, where that is not the services' root."""
+    """The image that it stands on, where that is not a root."""
+    root: roots.Root = roots.SERVICES
+    """The root that it, or its base, stands on."""
 
     @property
     def reference(self) -> str:
@@ -61,7 +64,7 @@ class Service:
     @property
     def exact_reference(self) -> str:
         """The name that changes with any file that the image is made of."""
-        below = self.base.exact_reference if self.base else roots.SERVICES.image
+        below = self.base.exact_reference if self.base else self.root.image
         digest = hashlib.sha256(below.encode())
         for entry in sorted(self.content(), key=lambda entry: entry.name):
             mode = entry.file.stat().st_mode & 0o111
@@ -95,6 +98,8 @@ CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
 REDIS = Service("redis", "8.0", lambda: _own_files("redis"))
 CALCOM_API = Service("calcom-api", "6.2.0", lambda: _own_files("calcom-api"), base=CALCOM)
 SERVICES = (POSTGRES, HAPROXY, CALCOM, REDIS, CALCOM_API)
+LEGO = Service("lego", "4", lambda: _own_files("lego"), root=roots.ACME)
+"""Not among `SERVICES`: only hosts with `tls.mode: acme` need it."""
 
 
 def ensure_service_images(client: DockerClient, report: Report) -> dict[str, str]:
@@ -177,7 +182,7 @@ def _ensure(client: DockerClient, service: Service, report: Report) -> str:
 
 def _base(client: DockerClient, service: Service, report: Report) -> str:
     if service.base is None:
-        return roots.ensure_root(client, roots.SERVICES, report)
+        return roots.ensure_root(client, service.root, report)
     _ensure(client, service.base, report)
     return service.base.exact_reference
 

@@ -56,12 +56,14 @@ class Root:
     """Shell script that runs at the end; its argument is the root."""
     command: str | None = None
     """What a container of the image runs where it is not told."""
+    options: tuple[str, ...] = ()
+    """Further options of mmdebstrap."""
 
     @property
     def image(self) -> str:
         """Name of the image, with a tag that changes whenever the recipe does."""
         scripts = [script.read_text(encoding="utf-8") for script in self.scripts if script]
-        recipe = json.dumps([_OPTIONS, self.suite, self.packages, scripts, self.changes])
+        recipe = json.dumps([(*_OPTIONS, *self.options), self.suite, self.packages, scripts, self.changes])
         return f"{REPOSITORY}/{self.name}:{self.suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
     @property
@@ -104,6 +106,16 @@ SERVICES = Root(
     ),
     prepare="prepare.sh",
     finish="finish.sh",
+)
+
+# lego, which gets certificates by ACME, and Pebble, the ACME server of tests. Only unstable has a Pebble that
+# knows certificate profiles (2.7 and newer); a mirror that lags is past that suite's date at times.
+ACME = Root(
+    name="acme",
+    suite="unstable",
+    packages=("ca-certificates", "lego", "pebble"),
+    finish="finish.sh",
+    options=('--aptopt=Acquire::Check-Valid-Until "false"',),
 )
 
 
@@ -171,6 +183,7 @@ def _command(root: Root) -> list[str]:
     mirror = apt_sources.machine_mirror()
     command = [*_CONFINED, "mmdebstrap", *_OPTIONS] if os.geteuid() == 0 else ["mmdebstrap", *_OPTIONS]
     command += [f"--aptopt={option.rstrip(';')}" for option in apt_sources.access_options()]
+    command += root.options
     prepare, finish = root.scripts
     command += [f"--essential-hook={_hook(prepare)}"] if prepare else []
     command += [f"--customize-hook={_hook(finish)}"] if finish else []
