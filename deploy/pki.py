@@ -1,5 +1,7 @@
 """The proxy's certificate: from a private authority made for the inventory, or from the user's own files.
 
+In `tls.mode: acme` the host gets its own, see `deploy/onhost/certificate/`.
+
 The private authority may sign for the inventory's own names alone (RFC 5280 section 4.2.1.10), so that who
 trusts it trusts nothing else. Its key lies in `secrets.age`; its certificate is `ca.crt`, for browsers.
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -26,13 +28,13 @@ from deploy.errors import InputError
 from deploy.secrets import Content, SecretStore
 from deploy.settings.inventory import Inventory
 from deploy.settings.model import HostSettings
+from deploy.settings.tls import RED_BELOW
 
 AUTHORITY_LIFETIME = timedelta(days=3652)
-LEAF_LIFETIME = timedelta(days=396)
-"""Browsers refuse more than 398 days (CA/Browser Forum, Baseline Requirements 6.3.2)."""
+LEAF_LIFETIME = timedelta(days=365)
+"""Mozilla's intermediate profile allows 366 days at most (wiki.mozilla.org/Security/Server_Side_TLS)."""
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """Certificates begin this much earlier, for hosts whose clock is behind."""
-WARN_BEFORE_END = timedelta(days=21)
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,14 @@ def proxy_certificate(
     now: datetime,
     tell: Callable[[str], None] = lambda _: None,
 ) -> bytes:
-    """What HAProxy reads for a host: certificate, chain and private key as PEM.
+    """What HAProxy reads for a host: certificate, chain and private key as PEM; not for mode acme.
 
     The same from run to run until it nears its end. In mode internal, the authority is made when it is first
     needed and `ca.crt` written where it is missing. `now` has a time zone. `tell` gets what a person should
     know. Raises InputError where the user's own files do not fit together, or `ca.crt` cannot be written.
     """
     settings = inventory.hosts[host_name]
+    assert settings.tls.mode != "acme"  # noqa: S101 - such a host gets its own
     if settings.tls.mode == "provided":
         return _provided(inventory, host_name, settings, store, now, tell)
     authority = _pair(store.content, "authority", None)
@@ -188,7 +191,7 @@ def _leaf(content: Content, host_name: str, names: tuple[str, ...], authority: _
 def _leaf_serves(leaf: _Pair, authority: _Pair, names: tuple[str, ...], now: datetime) -> bool:
     certificate = leaf.certificate
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    return (
+    return lifetime <= LEAF_LIFETIME + CLOCK_DIFFERENCE and (
         _names(certificate) == list(names)
         and certificate.not_valid_before_utc <= now
         and certificate.not_valid_after_utc - now >= lifetime / 3
@@ -277,6 +280,8 @@ def _provided(
                 f"the chain is out of order: certificate {position + 1} did not sign certificate {position}",
                 "put the host's certificate first, then each one's issuer",
             )
+    if (weakness := _weakness(key)) is not None:
+        raise refuse(f"the private key is {weakness}, which browsers and HAProxy refuse", "make a new key")
     names = _names(chain[0])
     for wanted in settings.names:
         if not any(_covers(name, wanted) for name in names):
@@ -290,7 +295,7 @@ def _provided(
             begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
             raise refuse(f"the certificate of {subject} begins on {begins}", "check this machine's clock")
     left = chain[0].not_valid_after_utc - now
-    if left < WARN_BEFORE_END:
+    if left < RED_BELOW * (chain[0].not_valid_after_utc - chain[0].not_valid_before_utc):
         tell(f"{host_name}: the certificate in {file} ends in {left.days} days")
     return b"".join(map(_pem, chain)) + _key_pem(key)
 
@@ -303,6 +308,17 @@ def _users_key(pem: str, secret: str, host_name: str) -> PrivateKeyTypes:
     except (ValueError, UnsupportedAlgorithm):
         what, fix = "is not a private key in PEM form", "PEM begins with -----BEGIN PRIVATE KEY-----"
     raise InputError(f"the secret {secret} {what}", where=host_name, fix=fix)
+
+
+def _weakness(key: PrivateKeyTypes) -> str | None:
+    """What is too weak about a key (OpenSSL's security level 2, Debian's default, draws the same line)."""
+    if isinstance(key, dsa.DSAPrivateKey):
+        return "DSA"
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < 2048:
+        return f"RSA with {key.key_size} bits"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size < 224:
+        return f"on a curve of {key.key_size} bits"
+    return None
 
 
 def _covers(name: str, domain: str) -> bool:

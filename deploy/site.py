@@ -15,7 +15,19 @@ from pyinfra.context import host
 from deploy.errors import CalstackError
 from deploy.facts.system import System, SystemIdentity
 from deploy.pki import proxy_certificate
-from deploy.roles import api, app, base, cache, database, docker, images, jobs, onhost_archive, proxy
+from deploy.roles import (
+    api,
+    app,
+    base,
+    cache,
+    certificate,
+    database,
+    docker,
+    images,
+    jobs,
+    onhost_archive,
+    proxy,
+)
 from deploy.roles.context import HostContext
 from deploy.secrets import SecretStore, placeholders
 from deploy.settings.inventory import Inventory
@@ -31,8 +43,7 @@ def site() -> None:
     base.prepare_system(host=context)
     docker.install_engine(host=context)
     images.put_images(host=context)
-    proxy.try_configuration(host=context)
-    others = [item for role in (database, api, proxy) for item in role.files(context)]
+    others = [item for role in (database, api, proxy, certificate) for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)
     app.prepare_database(host=context)
@@ -41,6 +52,7 @@ def site() -> None:
     api.run_api(host=context)
     proxy.run_proxy(host=context)
     jobs.install_jobs(host=context)
+    certificate.obtain_certificate(host=context)
 
 
 def describe_host() -> HostContext:
@@ -63,11 +75,13 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
             fix="calstack needs Debian or Ubuntu on x86_64 or aarch64",
         )
     # First of all: for `internal` it makes the authority that the app is to trust.
-    certificate = proxy_certificate(inventory, name, store, now=datetime.datetime.now(datetime.UTC))
+    for_proxy = None
+    if settings.tls.mode != "acme":
+        for_proxy = proxy_certificate(inventory, name, store, now=datetime.datetime.now(datetime.UTC))
     authorities = [
         file.read_bytes()
         for file in (
-            inventory.authority_file if settings.tls.mode == "internal" else None,
+            inventory.authority_of(settings),
             inventory.file(settings.app.ca_file) if settings.app.ca_file else None,
         )
         if file is not None
@@ -78,26 +92,26 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
         settings=settings,
         secrets=store.host(name),
         architecture=_ARCHITECTURES[system.machine],
-        certificate=certificate,
+        certificate=for_proxy,
         authority=b"".join(authorities) or None,
         onhost=onhost_archive.build(),
         distribution=_DISTRIBUTIONS[system.distribution],
         codename=system.codename,
-        ipv6=system.ipv6,
     )
 
 
 def preview_context(inventory: Inventory, name: str) -> HostContext:
     """The same for `make render`: without a host or an identity, secrets and certificates as placeholders."""
     settings = inventory.hosts[name]
-    trusts_authority = settings.tls.mode == "internal" or settings.app.ca_file is not None
+    trusts_authority = inventory.authority_of(settings) is not None or settings.app.ca_file is not None
+    made_here = settings.tls.mode != "acme"
     return HostContext(
         name=name,
         inventory=inventory,
         settings=settings,
         secrets=placeholders(name),
         architecture="amd64",
-        certificate=b"<certificate, chain and private key>\n",
+        certificate=b"<certificate, chain and private key>\n" if made_here else None,
         authority=b"<authorities that the app trusts>\n" if trusts_authority else None,
         onhost=onhost_archive.build(),
     )

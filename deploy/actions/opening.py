@@ -84,7 +84,8 @@ def opened(inventory: Inventory, limit: Sequence[str], console: Console) -> Iter
     now = datetime.datetime.now(datetime.UTC)
     for name in names:
         store.host(name)
-        proxy_certificate(inventory, name, store, now, tell=console.line)
+        if inventory.hosts[name].tls.mode != "acme":
+            proxy_certificate(inventory, name, store, now, tell=console.line)
     with connect(inventory, names, log=console.log) as connection:
         if not connection.names:
             raise CalstackError("\n".join(f"{name}: {why}" for name, why in connection.failures.items()))

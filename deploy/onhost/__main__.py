@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Sequence
 
 from . import config, jobs, locks, proxy_runtime, receiver, stamps
+from .certificate import job as certificate
+from .certificate.settings import Settings as Certificate
 from .clock import utc_now
 from .failures import OnhostError
 
@@ -33,7 +35,15 @@ def _parser() -> argparse.ArgumentParser:
 
     job = commands.add_parser("job", help="run one job now")
     job.add_argument("name")
-    job.add_argument("--catch-up", action="store_true", help="only if a run of it was missed")
+    how = job.add_mutually_exclusive_group()
+    how.add_argument("--catch-up", action="store_true", help="only if a run of it was missed")
+    how.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="at once, after the run that is under way at most this long",
+    )
+    job.add_argument("--anew", action="store_true", help="with --wait: a new certificate even if none is due")
     job.set_defaults(command=_job)
 
     catch_up = commands.add_parser("catch-up", help="run every job of which a run was missed")
@@ -52,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     receive = commands.add_parser("receiver", help="receive a smoke test's webhooks")
     receive.set_defaults(command=lambda _: receiver.main())
 
+    certificate_is = commands.add_parser(
+        "certificate", help="what the proxy serves, and what is wrong with it"
+    )
+    certificate_is.set_defaults(command=_certificate)
+
     proxy = commands.add_parser("proxy", help="ask the running proxy: a JSON list of commands comes in")
     proxy.set_defaults(command=lambda _: proxy_runtime.main(sys.stdin, sys.stdout))
     return parser
@@ -59,8 +74,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _job(asked: argparse.Namespace) -> int:
     known = config.load(asked.jobs_file)
+    job = known.job(asked.name)
+    if asked.wait is not None:
+        return _conclude([jobs.run_now(known, job, wait_seconds=asked.wait, anew=asked.anew)])
     run = jobs.run_if_overdue if asked.catch_up else jobs.run_scheduled
-    return _conclude([run(known, known.job(asked.name))])
+    return _conclude([run(known, job)])
 
 
 def _catch_up(asked: argparse.Namespace) -> int:
@@ -102,6 +120,15 @@ def _stamps(asked: argparse.Namespace) -> int:
         stamp = found.get(name)
         state = f"{stamp.outcome} {stamp.finished} {stamp.message}".rstrip() if stamp else "has not run yet"
         print(f"{name:32} {'OVERDUE ' if overdue.get(name) else ''}{state}")
+    return 0
+
+
+def _certificate(asked: argparse.Namespace) -> int:
+    """One line of JSON: mode, names, what is served, what is wrong with it."""
+    work = config.load(asked.jobs_file).job("certificate").work
+    if not isinstance(work, Certificate):
+        raise OnhostError("the jobs file describes no certificate; deploy writes it anew")
+    print(json.dumps(certificate.show(work)))
     return 0
 
 

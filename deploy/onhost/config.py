@@ -5,9 +5,11 @@
      "directories": {"stamps": "…", "logs": "…", "locks": "…"},
      "jobs": {"tasks": {"method": "GET", "path": "/api/tasks/cron", "authentication": "bearer CRON_SECRET",
                         "limit_seconds": 300, "interval_seconds": 60, "jitter_seconds": 0,
-                        "only_last_day_of_month": false}}}
+                        "only_last_day_of_month": false},
+              "certificate": {"certificate": {"mode": "acme", …}, "limit_seconds": 900, …}}}
 
-The file holds the two secrets, so it is 0600 and root's.
+What calls the app has a method, a path and a credential; the certificate's job has its settings instead. The
+file holds the two secrets, so it is 0600 and root's.
 """
 
 from __future__ import annotations
@@ -17,30 +19,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
+from .certificate.settings import Settings as Certificate
 from .failures import OnhostError
 
 JOBS_FILE = Path("/opt/calcom/jobs.json")
 
 
 @dataclass(frozen=True)
-class Job:
-    """One periodic call of the app."""
+class AppCall:
+    """One call of the app."""
 
-    name: str
     method: str
     path: str
     authorization: str
     """Value of the Authorization header; a secret."""
     credential: str
     """Name of the secret in it, for messages."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that is done periodically."""
+
+    name: str
+    work: AppCall | Certificate
     limit_seconds: float
-    """The whole call, from connecting to the last byte."""
+    """For a call the whole of it, from connecting to the last byte."""
     interval_seconds: float | None
     """How far apart two successes are when all is well; None: a missed run is not caught up."""
     jitter_seconds: float
     """Longest random pause before a scheduled run."""
     only_last_day_of_month: bool
     """cron cannot say "the last day of the month": it starts the job on the 28th to 31st."""
+    pause_after_failure_seconds: float = 0
+    """A catch-up leaves a job alone that failed less than this ago; cron does not."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +103,24 @@ def load(path: Path = JOBS_FILE) -> JobsConfig:
 
 
 def _job(name: str, said: Mapping[str, Any], secrets: Mapping[str, str]) -> Job:
-    style, credential = said["authentication"].split(" ")
-    secret = secrets[credential]
+    is_certificate = "certificate" in said
     return Job(
         name=name,
-        method=said["method"],
-        path=said["path"],
-        authorization={"bearer": f"Bearer {secret}", "raw": secret}[style],
-        credential=credential,
+        work=Certificate.from_json(said["certificate"]) if is_certificate else _app_call(said, secrets),
         limit_seconds=said["limit_seconds"],
         interval_seconds=said["interval_seconds"],
         jitter_seconds=said["jitter_seconds"],
         only_last_day_of_month=said["only_last_day_of_month"],
+        pause_after_failure_seconds=said.get("pause_after_failure_seconds", 0),
+    )
+
+
+def _app_call(said: Mapping[str, Any], secrets: Mapping[str, str]) -> AppCall:
+    style, credential = said["authentication"].split(" ")
+    secret = secrets[credential]
+    return AppCall(
+        method=said["method"],
+        path=said["path"],
+        authorization={"bearer": f"Bearer {secret}", "raw": secret}[style],
+        credential=credential,
     )

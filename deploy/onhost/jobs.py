@@ -1,4 +1,4 @@
-"""Runs a job: call the app's endpoint, then log, stamp and ping how it went."""
+"""Runs a job: does its work, then logs, stamps and pings how it went."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 from . import joblog, pings, stamps
 from .call import Answer, CallError, call
+from .certificate import job as certificate
+from .certificate.settings import Settings as Certificate
 from .clock import utc_now
-from .config import Job, JobsConfig
+from .config import AppCall, Job, JobsConfig
 from .failures import OnhostError
 from .locks import HOST_LOCK, FileLock, LockHeldError, status
 
@@ -33,6 +35,14 @@ class Result:
         return self.outcome == stamps.FAILED
 
 
+def run_now(config: JobsConfig, job: Job, *, wait_seconds: float = 0.0, anew: bool = False) -> Result:
+    """Run a job because a person or a deploy says so, after a run that is under way.
+
+    `anew`: get a new certificate even where none is due; means nothing to other jobs.
+    """
+    return _run_alone(config, job, wait_seconds=wait_seconds, anew=anew)
+
+
 def run_scheduled(config: JobsConfig, job: Job) -> Result:
     """Run a job because cron says so."""
     if job.only_last_day_of_month and (datetime.now() + timedelta(days=1)).day != 1:
@@ -45,8 +55,11 @@ def run_scheduled(config: JobsConfig, job: Job) -> Result:
 
 def run_if_overdue(config: JobsConfig, job: Job) -> Result:
     """Run a job only when a run of it was missed."""
-    if not stamps.overdue(stamps.read(config.stamps, job.name), job.interval_seconds, utc_now()):
+    stamp, now = stamps.read(config.stamps, job.name), utc_now()
+    if not stamps.overdue(stamp, job.interval_seconds, now):
         return Result(job.name, SKIPPED, "not overdue")
+    if stamps.failed_within(stamp, job.pause_after_failure_seconds, now):
+        return Result(job.name, SKIPPED, "it failed a short while ago")
     return _run_alone(config, job)
 
 
@@ -59,12 +72,17 @@ def catch_up(config: JobsConfig, *, wait_seconds: float = 0.0) -> list[Result]:
     return [run_if_overdue(config, job) for job in config.jobs.values()]
 
 
-def _run_alone(config: JobsConfig, job: Job) -> Result:
+def _run_alone(config: JobsConfig, job: Job, *, wait_seconds: float = 0.0, anew: bool = False) -> Result:
     config.locks.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(config.locks / f"calcom-job-{job.name}.lock", who="onhost", what=f"job {job.name}")
+    lock = FileLock(
+        config.locks / f"calcom-job-{job.name}.lock",
+        who="onhost",
+        what=f"job {job.name}",
+        wait_seconds=wait_seconds,
+    )
     try:
         with lock:
-            return _run(config, job)
+            return _run(config, job, anew)
     except LockHeldError as error:
         since = f"since {error.holder.since}" if error.holder else "now"
         message = f"the run before is still under way {since}"
@@ -72,10 +90,13 @@ def _run_alone(config: JobsConfig, job: Job) -> Result:
         return Result(job.name, SKIPPED, message)
 
 
-def _run(config: JobsConfig, job: Job) -> Result:
+def _run(config: JobsConfig, job: Job, anew: bool) -> Result:
     started, begun = utc_now(), time.monotonic()
     start_ping = pings.ping(config.ping_url, job.name, pings.START)
-    outcome, message = _call(config, job)
+    if isinstance(job.work, Certificate):
+        outcome, message = _keep_certificate(config, job, job.work, anew)
+    else:
+        outcome, message = _call(config, job, job.work)
     seconds = time.monotonic() - begun
     end_ping = pings.ping(
         config.ping_url, job.name, pings.FAIL if outcome == stamps.FAILED else pings.SUCCESS, message
@@ -100,38 +121,48 @@ def _run(config: JobsConfig, job: Job) -> Result:
     return Result(job.name, outcome, message)
 
 
-def _call(config: JobsConfig, job: Job) -> tuple[str, str]:
+def _keep_certificate(config: JobsConfig, job: Job, work: Certificate, anew: bool) -> tuple[str, str]:
+    def log(text: str) -> None:
+        joblog.append(config.logs, job.name, utc_now(), text)
+
+    try:
+        return stamps.DONE, certificate.run(work, limit_seconds=job.limit_seconds, log=log, anew=anew)
+    except OnhostError as error:
+        return stamps.FAILED, str(error)
+
+
+def _call(config: JobsConfig, job: Job, work: AppCall) -> tuple[str, str]:
     try:
         answer = call(
             config.origin,
             config.host,
-            job.method,
-            job.path,
+            work.method,
+            work.path,
             limit_seconds=job.limit_seconds,
-            authorization=job.authorization,
+            authorization=work.authorization,
         )
     except CallError as error:
         return stamps.FAILED, f"{error}{_who_works_on_this_host()}"
-    return judge(job, answer)
+    return judge(work, answer)
 
 
-def judge(job: Job, answer: Answer) -> tuple[str, str]:
+def judge(work: AppCall, answer: Answer) -> tuple[str, str]:
     """Outcome and message of an answer; the message of a failure says what to check."""
     said = f"; it said: {answer.excerpt}" if answer.excerpt else ""
     if 200 <= answer.status < 300:
         return stamps.DONE, answer.excerpt
     if answer.status == 404:
-        return stamps.NOT_IN_THIS_VERSION, f"{job.path} answers 404"
+        return stamps.NOT_IN_THIS_VERSION, f"{work.path} answers 404"
     if answer.status in (401, 403):
         return stamps.FAILED, (
-            f"{answer.status}: the app refuses our {job.credential}; the web container and "
+            f"{answer.status}: the app refuses our {work.credential}; the web container and "
             f"/opt/calcom/jobs.json must hold the same one: deploy again{said}"
         )
     if answer.status == 405:
-        return stamps.FAILED, f"405: this version of {job.path} wants another method than {job.method}"
+        return stamps.FAILED, f"405: this version of {work.path} wants another method than {work.method}"
     if 300 <= answer.status < 400:
         return stamps.FAILED, (
-            f"{answer.status}: redirected instead of answered; is {job.path} served by the inner entrance?"
+            f"{answer.status}: redirected instead of answered; is {work.path} served by the inner entrance?"
         )
     if answer.status in (502, 503, 504):
         return stamps.FAILED, (

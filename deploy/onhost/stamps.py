@@ -106,3 +106,10 @@ def overdue(stamp: Stamp | None, interval_seconds: float | None, now: datetime) 
     age = (now - from_text(stamp.last_success)).total_seconds()
     grace = min(max(interval_seconds / 10, 60), 3600)
     return age > interval_seconds + grace or age < -60
+
+
+def failed_within(stamp: Stamp | None, seconds: float, now: datetime) -> bool:
+    """Whether the last run failed, less than this ago; a failure that lies in the future does not count."""
+    if stamp is None or stamp.outcome != FAILED:
+        return False
+    return 0 <= (now - from_text(stamp.finished)).total_seconds() < seconds

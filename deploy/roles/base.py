@@ -12,7 +12,7 @@ from deploy.roles.context import HostContext
 
 HOME = "/opt/calcom"
 
-_PACKAGES = ("ca-certificates", "cron", "curl", "iptables", "python3", "tzdata")
+_PACKAGES = ("ca-certificates", "cron", "curl", "iptables", "openssl", "python3", "tzdata")
 
 
 def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:

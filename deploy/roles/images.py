@@ -13,7 +13,8 @@ from deploy.roles.context import HostContext
 def put_images(host: HostContext) -> None:
     """Pull or send what the host lacks."""
     chosen = host.settings.images
-    wanted = (chosen.database, chosen.web, chosen.proxy, chosen.cache, chosen.api)
+    acme = chosen.acme if host.settings.tls.mode == "acme" else None
+    wanted = (chosen.database, chosen.web, chosen.proxy, chosen.cache, chosen.api, acme)
     images.present(
         name="The services' images are there",
         images=[

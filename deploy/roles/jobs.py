@@ -1,4 +1,4 @@
-"""The app's periodic endpoints, called by cron through `onhost` at the inner entrance."""
+"""What cron starts through `onhost`: the app's periodic endpoints, and the certificate's job."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pyinfra.api.deploy import deploy
 
 from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles import certificate
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import cron_lines, jobs_json
 
@@ -40,6 +41,7 @@ def _jobs(host: HostContext) -> bytes:
         inner_port=host.settings.proxy.inner_port,
         disable=jobs.disable,
         enable=jobs.enable,
+        others={"certificate": certificate.job(host)},
     ).encode()
 
 

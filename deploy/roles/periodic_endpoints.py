@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from deploy.errors import InputError
 
@@ -154,8 +154,12 @@ def jobs_json(
     inner_port: int = INNER_PORT,
     disable: Collection[str] = (),
     enable: Collection[str] = (),
+    others: Mapping[str, Any] | None = None,
 ) -> str:
-    """The content of /opt/calcom/jobs.json (0600: it holds both secrets)."""
+    """The content of /opt/calcom/jobs.json (0600: it holds both secrets).
+
+    `others`: jobs that call no endpoint, by name, as the file says them; a catch-up runs them first.
+    """
     document = {
         "origin": f"http://127.0.0.1:{inner_port}",
         "host": domain,
@@ -166,7 +170,8 @@ def jobs_json(
             "logs": "/var/log/calcom",
             "locks": "/run/lock",
         },
-        "jobs": {
+        "jobs": dict(others or {})
+        | {
             endpoint.name: {
                 "method": endpoint.method,
                 "path": endpoint.path,
@@ -183,8 +188,11 @@ def jobs_json(
 
 
 def cron_lines(*, disable: Collection[str] = (), enable: Collection[str] = ()) -> tuple[CronLine, ...]:
-    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, and two that catch up what was missed."""
+    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, the certificate's, two that catch up."""
     return (
+        CronLine(
+            "17 * * * *", f"{ONHOST} job certificate", "renews the certificate, looks at what is served"
+        ),
         *(
             CronLine(endpoint.schedule, f"{ONHOST} job {endpoint.name}", endpoint.why)
             for endpoint in chosen(disable=disable, enable=enable)

@@ -6,14 +6,13 @@ import hashlib
 
 from pyinfra.api.deploy import deploy
 
-from deploy.operations import proxy_configuration, stack
+from deploy.onhost.certificate import lego
+from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
-from deploy.roles.password_hash import hashed
-from deploy.settings.layout import MAINTENANCE_MAP, PROXY_SOCKETS
+from deploy.settings.layout import CERTIFICATES, PROXY_SOCKETS
 
 DIRECTORY = "/opt/calcom/proxy"
-CERTIFICATES = f"{DIRECTORY}/certificates"
 HAPROXY = 99
 """User and group of HAProxy in the official image; the container starts as that user."""
 
@@ -24,43 +23,32 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
         ManagedDirectory(DIRECTORY),
         ManagedDirectory(PROXY_SOCKETS, mode="0700", owner=HAPROXY, group=HAPROXY),
         ManagedDirectory(CERTIFICATES, mode="0700", owner=HAPROXY, group=HAPROXY),
-        ManagedFile(
-            f"{CERTIFICATES}/site.pem",
-            host.certificate,
-            mode="0400",
-            owner=HAPROXY,
-            group=HAPROXY,
-            secret=True,
-        ),
-        # Readable for HAProxy alone, since it may hold hashes of passwords.
-        ManagedFile(
-            f"{DIRECTORY}/haproxy.cfg",
-            _configuration(host, config_digest(host)),
-            mode="0640",
-            group=HAPROXY,
-        ),
+        *_certificate(host),
+        ManagedFile(f"{DIRECTORY}/haproxy.cfg", _configuration(host, config_digest(host))),
     ]
+
+
+def _certificate(host: HostContext) -> list[ManagedFile]:
+    if host.certificate is None:
+        return []
+    file = ManagedFile(
+        f"{CERTIFICATES}/site.pem",
+        host.certificate,
+        mode="0400",
+        owner=HAPROXY,
+        group=HAPROXY,
+        secret=True,
+    )
+    return [file]
 
 
 def config_digest(host: HostContext) -> str:
     """What the inner entrance answers at /calstack/config-digest once this is loaded.
 
-    A digest of configuration and certificate, hexadecimal.
+    A digest of the configuration, hexadecimal, and of the certificate where that comes from here: what the
+    host renews by itself needs no reload.
     """
-    return hashlib.sha256(_configuration(host, "") + host.certificate).hexdigest()
-
-
-@deploy("Proxy")
-def try_configuration(host: HostContext) -> None:
-    """Let HAProxy read its new files before they are put in place of the old ones."""
-    image = host.settings.images.proxy
-    proxy_configuration.accepted(
-        name="The proxy accepts its configuration",
-        image=image.for_architecture(host.architecture),
-        pull=image.pull,
-        directory=DIRECTORY,
-        items=files(host),
-    )
+    return hashlib.sha256(_configuration(host, "") + (host.certificate or b"")).hexdigest()
 
 
 @deploy("Proxy")
@@ -76,19 +64,4 @@ def run_proxy(host: HostContext) -> None:
 
 
 def _configuration(host: HostContext, digest: str) -> bytes:
-    access = host.settings.proxy.admin_access
-    passwords = {
-        user: hashed(host.secrets.resolve(password.secret), salt=f"{host.secrets.nextauth_secret} {user}")
-        for user, password in (access.users if access else {}).items()
-    }
-    return host.render(
-        "opt/calcom/proxy/haproxy.cfg",
-        digest=digest,
-        admin_passwords=passwords,
-        maintenance_map=in_container(MAINTENANCE_MAP),
-    )
-
-
-def in_container(path: str) -> str:
-    """Where HAProxy sees a file of the proxy's folder."""
-    return path.replace(DIRECTORY, "/usr/local/etc/haproxy", 1)
+    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest, challenge=f"{lego.ALIAS}:{lego.PORT}")

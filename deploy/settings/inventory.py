@@ -59,3 +59,13 @@ class Inventory:
     def authority_file(self) -> Path:
         """Certificate of the inventory's private authority (`tls.mode: internal`)."""
         return self.path / "ca.crt"
+
+    def authority_of(self, settings: HostSettings) -> Path | None:
+        """The private root behind a host's certificate, where visitors do not know it by themselves.
+
+        `ca.crt` in mode internal, `tls.acme.issuer_ca_file` in mode acme.
+        """
+        if settings.tls.mode == "internal":
+            return self.authority_file
+        root = settings.tls.private_root
+        return None if root is None else self.file(root)

@@ -17,8 +17,11 @@ PSQL = f"cd {PROJECT} && docker compose exec -T db psql -X -q -A -t -v ON_ERROR_
 PROXY_SOCKETS = "/var/lib/calcom/proxy"
 """Folder of HAProxy's runtime socket `admin.sock`, for root and HAProxy alone."""
 
+CERTIFICATES = f"{PROJECT}/proxy/certificates"
+"""Folder of the certificate that the proxy serves, `site.pem`, for HAProxy and root alone."""
+
+ACME = f"{PROJECT}/acme"
+"""Folder of lego: the account at the ACME server, and what it got."""
+
 REDIS_CLI = f"cd {PROJECT} && docker compose exec -T cache redis-cli -h 127.0.0.1"
 """Sends the command behind it to the cache."""
-
-MAINTENANCE_MAP = f"{PROJECT}/proxy/maintenance.map"
-"""What HAProxy knows of a maintenance; there is none while the file is missing or empty."""

@@ -22,6 +22,8 @@ _FILES = (
     ("ssh", "key_file"),
     ("ssh", "known_hosts_file"),
     ("tls", "certificate_file"),
+    ("tls", "acme", "directory_ca_file"),
+    ("tls", "acme", "issuer_ca_file"),
     ("app", "ca_file"),
     ("docker", "compose_file"),
     ("images", "web", "archive"),
@@ -29,6 +31,7 @@ _FILES = (
     ("images", "proxy", "archive"),
     ("images", "api", "archive"),
     ("images", "cache", "archive"),
+    ("images", "acme", "archive"),
 )
 _Model = TypeVar("_Model", bound=BaseModel)
 

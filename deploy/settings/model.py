@@ -17,7 +17,7 @@ from deploy.settings.proxy import Proxy
 from deploy.settings.rate_limits import RateLimits
 from deploy.settings.section import FilePath, Line, SecretReference, Section
 from deploy.settings.smtp_server import SmtpServer
-from deploy.settings.tls import Tls
+from deploy.settings.tls import LETS_ENCRYPT_STAGING, Tls
 
 _FEWEST_CONNECTIONS_WITH_API = 40
 
@@ -110,6 +110,9 @@ class Images(Section):
     that `app.version` names. Without it the instance has no API."""
     cache: Image | None = None
     """Redis or Valkey, with the interface of the official image. The API alone needs it."""
+    acme: Image | None = None
+    """lego 4, which gets certificates in `tls.mode: acme`, with the interface of the official image
+    (goacme/lego)."""
 
     @model_validator(mode="after")
     def _api_and_cache_together(self) -> Images:
@@ -295,7 +298,7 @@ class Jobs(Section):
     """Names of jobs that shall run although they are off by default."""
     ping_url: Annotated[str, AfterValidator(rules.web_address)] | SecretReference | None = None
     """Address that is told of each run's start, success and failure (Healthchecks form); `{job}` in it
-    becomes the job's name, and `smoke` for `calstack smoke --ping`."""
+    becomes the job's name."""
 
 
 class HostSettings(Section):
@@ -334,6 +337,17 @@ class HostSettings(Section):
                     "make both the same version",
                     key=f"images.web.{key}",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _acme_has_its_image(self) -> HostSettings:
+        """`tls.mode: acme` needs `images.acme`."""
+        if self.tls.mode == "acme" and self.images.acme is None:
+            raise rules.refused(
+                "is missing; tls.mode acme needs lego",
+                "add images: {acme: {reference: goacme/lego:v4.35.2}}",
+                key="images.acme",
+            )
         return self
 
     @model_validator(mode="after")
@@ -386,6 +400,17 @@ class HostSettings(Section):
         if rules.version_numbers(self.app.version) < rules.OLDEST_MEASURED_VERSION:
             found.append(
                 f"app.version {self.app.version} is older than 6.2.0, the last release with its fixes"
+            )
+        acme = self.tls.acme
+        if self.tls.mode == "acme" and acme is not None and acme.directory == LETS_ENCRYPT_STAGING:
+            consequence = (
+                ""
+                if acme.issuer_ca_file
+                else ", and the deploy's own booking fails unless tls.acme.issuer_ca_file names its root"
+            )
+            found.append(
+                "tls.acme.directory is Let's Encrypt's staging environment: browsers refuse its "
+                f"certificates{consequence}"
             )
         if not self.has_api:
             given = [section for section in ("api", "rate_limits") if section in self.model_fields_set]

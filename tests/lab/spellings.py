@@ -16,12 +16,6 @@ CLOSED = (
     "/signup",
     "/auth/signup",
     "/api/auth/signup",
-    "/docs",
-    "/docs-json",
-    "/api/v2/docs",
-    "/api/v2/health",
-    "/metrics",
-    "/calstack/state",
 )
 
 

@@ -95,7 +95,10 @@ def test_a_certificate_is_renewed_in_the_last_third_of_its_life(tmp_path: Path) 
     late = NOW + timedelta(days=270)
     renewed = proxy_certificate(inventory, "cal1", store, late)
     assert renewed != first
-    assert chain_of(renewed)[0].not_valid_after_utc > late + timedelta(days=390)
+    leaf = chain_of(renewed)[0]
+    assert leaf.not_valid_after_utc > late + timedelta(days=360)
+    # Mozilla's intermediate profile.
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(days=366)
     verify(chain_of(renewed)[0], chain_of(inventory.authority_file.read_bytes())[0], "cal1.example.org", late)
 
 
@@ -169,7 +172,7 @@ def test_an_authority_near_its_end_is_replaced(tmp_path: Path) -> None:
     store = SecretStore.open(inventory)
     old = authority_certificate(inventory, store, NOW)
     told: list[str] = []
-    late = NOW + timedelta(days=3652 - 390)
+    late = NOW + timedelta(days=3652 - 360)
     new = authority_certificate(inventory, store, late, told.append)
     assert new != old
     assert "nears its end" in told[0]
@@ -242,8 +245,8 @@ def signed(
 class Files:
     """A certificate of cal1.example.org from an intermediate authority, as a public one would give it."""
 
-    def __init__(self, **leaf: object) -> None:
-        self.key = rsa.generate_private_key(65537, 2048)
+    def __init__(self, bits: int = 2048, **leaf: object) -> None:
+        self.key = rsa.generate_private_key(65537, bits)
         root_key, middle_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
         self.middle = signed("middle", root, root_key, key=middle_key, ca=True)
@@ -288,7 +291,7 @@ def test_a_star_covers_one_label(tmp_path: Path) -> None:
 
 
 def test_a_person_is_told_before_a_provided_certificate_ends(tmp_path: Path) -> None:
-    files = Files(ends=NOW + timedelta(days=5, hours=1))
+    files = Files(begins=NOW - timedelta(days=25), ends=NOW + timedelta(days=5, hours=1))
     inventory, store = provided(tmp_path, pem_of(files.leaf, files.middle), files.key_pem())
     told: list[str] = []
     proxy_certificate(inventory, "cal1", store, NOW, told.append)
@@ -308,6 +311,7 @@ def test_a_person_is_told_before_a_provided_certificate_ends(tmp_path: Path) -> 
         ("no pem", "no certificate in PEM"),
         ("bad key", "not a private key"),
         ("passphrase", "passphrase"),
+        ("weak key", "RSA with 1024 bits"),
     ],
 )
 def test_files_that_do_not_fit_are_refused_in_plain_words(tmp_path: Path, case: str, says: str) -> None:
@@ -317,8 +321,9 @@ def test_files_that_do_not_fit_are_refused_in_plain_words(tmp_path: Path, case: 
         "two labels": {"names": ("*.org",)},
         "ended": {"ends": ends, "begins": ends - timedelta(days=9)},
         "not begun": {"begins": begins},
+        "weak key": {"bits": 1024},
     }
-    files, others = Files(**leaf.get(case, {})), Files()
+    files, others = Files(**leaf.get(case, {})), Files()  # type: ignore[arg-type]
     chain = {
         "chain first": pem_of(files.middle, files.leaf),
         "foreign chain": pem_of(files.leaf, others.middle),

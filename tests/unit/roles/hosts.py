@@ -33,7 +33,11 @@ WITH_API = IMAGES | {
 }
 """The images of a host that has an API."""
 
-GIVEN = {"smtp_password": "p$ss 'w' \"x\" #1\\", "token": "t0ken-of-the-user"}
+GIVEN = {
+    "smtp_password": "p$ss 'w' \"x\" #1\\",
+    "token": "t0ken-of-the-user",
+    "binding": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+}
 
 
 class KnownSecrets:
@@ -57,7 +61,7 @@ class KnownSecrets:
 
 def host_context(
     *,
-    certificate: bytes = b"CERTIFICATE AND KEY\n",
+    certificate: bytes | None = b"CERTIFICATE AND KEY\n",
     authority: bytes | None = b"AUTHORITY\n",
     **settings: Any,
 ) -> HostContext:

@@ -117,7 +117,7 @@ def test_paths_with_spaces_and_links_work(tmp_path: Path) -> None:
 
 
 def test_all_problems_of_all_files_come_at_once_with_their_places(tmp_path: Path) -> None:
-    write_inventory(tmp_path, hosts=2, defaults=DEFAULTS + "tls:\n  mode: acme\nprxoy: {}\n")
+    write_inventory(tmp_path, hosts=2, defaults=DEFAULTS + "tls:\n  mode: acne\nprxoy: {}\n")
     with (tmp_path / "hosts/cal2.yaml").open("a") as file:
         file.write("app:\n  version: 6.0.1\n")
     places = [(p.file.name, p.line, p.key) for p in told(tmp_path).problems]

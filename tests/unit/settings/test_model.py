@@ -10,6 +10,8 @@ from deploy.settings.load import load_inventory
 from deploy.settings.model import Image
 from tests.unit.settings.folders import DEFAULTS, HOST, inventory_in
 
+ACME = "tls: {acme: {email: a@b.example, "
+DNS = f"{ACME}challenge: dns-01, dns_provider: cloudflare, "
 WITH_API = "images: {api: {reference: 'calcom-api:6.2.0'}, cache: {reference: 'redis:7.4.6'}}\n"
 DIGEST = "sha256:" + "a" * 64
 
@@ -111,6 +113,20 @@ def test_an_older_version_is_deployed_with_a_warning(tmp_path: Path) -> None:
         ("tls: {mode: provided}\n", "tls.key", "calstack secrets set tls_key"),
         ("tls: {key: !secret x}\n", "tls.key", "no meaning in mode internal"),
         ("tls: {mode: provided, key: plain}\n", "tls.key", "section"),
+        ("tls: {mode: acme}\n", "tls.acme", "mode acme needs an address for the account"),
+        ("tls: {mode: acme, acme: {email: a@b.example}}\n", "images.acme", "tls.mode acme needs lego"),
+        ("tls: {acme: {email: x}}\n", "tls.acme.email", "not an e-mail address"),
+        (f"{ACME}directory: http://ca.example/dir}}}}\n", "tls.acme.directory", "not the https address"),
+        (f"{ACME}challenge: tls-alpn-01}}}}\n", "tls.acme.challenge", "http-01"),
+        (f"{ACME}challenge: dns-01}}}}\n", "tls.acme.dns_provider", "challenge dns-01 needs it"),
+        (f"{ACME}dns_provider: x}}}}\n", "tls.acme.dns_provider", "no meaning with challenge http-01"),
+        (f"{DNS}dns_env: {{CF_TOKEN: x}}}}}}\n", "tls.acme.dns_env.CF_TOKEN", "in plain text"),
+        (f"{DNS}dns_env: {{CF_TOKEN_FILE: x}}}}}}\n", "tls.acme.dns_env.CF_TOKEN_FILE", "names a file"),
+        (f"{DNS}dns_env: {{LEGO_SERVER: x}}}}}}\n", "tls.acme.dns_env.LEGO_SERVER", "set by calstack"),
+        (f"{DNS}dns_env: {{lower: x}}}}}}\n", "tls.acme.dns_env.lower", "not the name"),
+        (f"{DNS}dns_resolvers: [192.0.2.1]}}}}\n", "tls.acme.dns_resolvers[0]", "address and port"),
+        (f"{ACME}eab_key_id: x}}}}\n", "tls.acme.eab_key_id", "without eab_hmac"),
+        (f"{ACME}issuer_ca_file: no.pem}}}}\n", "tls.acme.issuer_ca_file", "not there"),
         ("docker: {compose_file: c}\n", "docker.compose_file", "vendor's packages bring Compose"),
         ("base: {packages: vim}\n", "base.packages", "must be a list"),
         ("base: {packages: [vim, 'rm -rf']}\n", "base.packages[1]", "not the name of a Debian package"),
