@@ -17,13 +17,15 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from deploy.actions import deploy as deploying
+from deploy.actions import maintenance as maintaining
 from deploy.actions import render as rendering
 from deploy.actions import report as reporting
 from deploy.actions import secrets as keeping
 from deploy.actions import seed as seeding
 from deploy.actions import smoke as smoking
 from deploy.actions import webhook as judging
-from deploy.actions.opening import choose, opened
+from deploy.actions.instance import Instance
+from deploy.actions.opening import Locked, choose, opened
 from deploy.console import Console
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
@@ -501,6 +503,77 @@ def webhook_verify_command(
         say = CONSOLE.line if verdict.genuine else CONSOLE.error
         say(f"{verdict.name}: {verdict.what}" + (f"\n  -> {verdict.fix}" if verdict.fix else ""))
     return 0 if verdict.genuine else 1
+
+
+@cli.group("maintenance")
+def maintenance_group() -> None:
+    """A page in place of the instance, for all but those who work on it."""
+
+
+@maintenance_group.command("on")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option("-m", "--message", metavar="TEXT", help="What guests read, in place of the usual sentence.")
+@click.option(
+    "--for", "minutes", type=click.IntRange(1), metavar="MINUTES", help="How long it is expected to take."
+)
+def maintenance_on_command(
+    inventory_name: str, limit: Sequence[str], as_json: bool, message: str | None, minutes: int | None
+) -> int:
+    """Show guests a page until it is switched off, and print the link that lets you in.
+
+    Example: calstack maintenance on --for 30 --message "We are moving to a larger machine."
+    """
+    if message is not None:
+        maintaining.check_message(message)
+    until = maintaining.in_minutes(minutes) if minutes is not None else None
+    return _maintain(inventory_name, limit, as_json, lambda it: maintaining.begin(it, message, until))
+
+
+@maintenance_group.command("off")
+@_inventory_option
+@_limit_option
+@_json_option
+def maintenance_off_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+    """Let guests in again.
+
+    Example: calstack maintenance off --inventory example
+    """
+    return _maintain(inventory_name, limit, as_json, maintaining.end)
+
+
+@maintenance_group.command("status")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option("--link", is_flag=True, help="Also the link that lets an operator in.")
+def maintenance_status_command(inventory_name: str, limit: Sequence[str], as_json: bool, link: bool) -> int:
+    """Say whether guests see the page, since when and why.
+
+    Example: calstack maintenance status --json
+    """
+    return _maintain(inventory_name, limit, as_json, lambda it: maintaining.status(it, link=link))
+
+
+def _maintain(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    act: Callable[[Instance], maintaining.MaintenanceResult],
+) -> int:
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts:
+        free = Locked(hosts.connection.names, {})
+        results = hosts.connection.on_each(free.names, lambda name: act(hosts.instance(name)))
+        return reporting.finish(
+            CONSOLE,
+            hosts,
+            free,
+            results,
+            as_json,
+            maintaining.MaintenanceResult.lines,
+            maintaining.MaintenanceResult.as_json,
+        )
 
 
 @cli.group("lab")

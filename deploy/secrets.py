@@ -89,7 +89,7 @@ _MADE_ONCE: dict[str, tuple[str, Callable[[], str]]] = {
     "database_password": ("PostgreSQL", _random_hex),
     "admin_password": ("sign-in of the administrator", _admin_password),
     "jwt_secret": ("signs tokens of the API's managed users (JWT_SECRET)", _random_hex),
-    "api_key": ("calstack's own API key, without its beginning cal_", lambda: randomness.token_hex(16)),
+    "api_key": ("calstack's own API key", lambda: randomness.token_hex(16)),
 }
 _MADE_FOR_TLS = {
     "tls_certificate": "the proxy's certificate",
@@ -489,7 +489,7 @@ def _refuse_unfit(name: str, value: str, there: str | None) -> None:
     if name == "database_password" and not (value.isascii() and value.isalnum()):
         raise InputError("database_password may hold letters and digits alone: it stands in a URL")
     if name == "api_key" and not re.fullmatch("[0-9a-f]{32}", value):
-        raise InputError("api_key must have 32 hexadecimal digits, without the beginning cal_")
+        raise InputError("api_key must have 32 hexadecimal digits behind its beginning, cal_")
     if name != "admin_password" and not set(value) <= set(string.printable) - set(string.whitespace):
         raise InputError(f"{name} may hold printable ASCII characters alone")
 

@@ -43,6 +43,7 @@ def site() -> None:
     base.prepare_system(host=context)
     docker.install_engine(host=context)
     images.put_images(host=context)
+    proxy.try_configuration(host=context)
     others = [item for role in (database, api, proxy, certificate) for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)
@@ -97,6 +98,7 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
         onhost=onhost_archive.build(),
         distribution=_DISTRIBUTIONS[system.distribution],
         codename=system.codename,
+        ipv6=system.ipv6,
     )
 
 

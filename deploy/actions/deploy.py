@@ -89,6 +89,8 @@ def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
     """What follows on a converged host: its first administrator, its jobs, its contents, a booking."""
     instance = opened.instance(result.host)
     try:
+        if (maintenance := instance.maintenance()) is not None:
+            result.notes.append(f"{maintenance.told()}; `calstack maintenance off` ends it")
         with _stage(result, "bootstrap", report):
             result.changed += bootstrap(instance, result.notes.append)
         with _stage(result, "jobs", report):

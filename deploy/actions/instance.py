@@ -17,9 +17,12 @@ from deploy.calcom.opening import open_channel
 from deploy.calcom.session import minted_cookie
 from deploy.calcom.web import WebChannel
 from deploy.errors import CalstackError
+from deploy.maintenance import OPERATOR_HEADER, READ, Maintenance, parse
 from deploy.remote import Remote
 from deploy.secrets import HostSecrets
+from deploy.settings.app_variables import API_KEY_PREFIX
 from deploy.settings.inventory import Inventory
+from deploy.settings.layout import MAINTENANCE_MAP
 from deploy.settings.model import HostSettings
 
 
@@ -43,11 +46,14 @@ class Instance:
     remote: Remote
 
     @contextmanager
-    def inner_entrance(self) -> Iterator[httpx.Client]:
-        """A client on the inner entrance, through an SSH tunnel; setup and cron paths are open there."""
+    def inner_entrance(self, path: str = "") -> Iterator[httpx.Client]:
+        """A client on the inner entrance, through an SSH tunnel; setup and cron paths are open there.
+
+        Its requests go below `path`: `/api` is where API v2 hangs.
+        """
         with (
             self.remote.tunnel(self.settings.proxy.inner_port) as port,
-            open_client(f"http://{self.settings.domain}", connect_to=("127.0.0.1", port)) as client,
+            open_client(f"http://{self.settings.domain}{path}", connect_to=("127.0.0.1", port)) as client,
         ):
             yield client
 
@@ -77,7 +83,7 @@ class Instance:
             with self.channel() as web:
                 yield web
             return
-        with self.channel() as web, self._inner_api() as client:
+        with self.channel() as web, self.inner_entrance("/api") as client:
             api = ApiChannel(client, self.api_key)
             if wanted == "auto" and not offers(api):
                 yield web
@@ -85,35 +91,39 @@ class Instance:
                 yield open_channel(wanted, api=lambda: api, web=lambda: web).channel
 
     @contextmanager
-    def _inner_api(self) -> Iterator[httpx.Client]:
-        with (
-            self.remote.tunnel(self.settings.proxy.inner_port) as port,
-            open_client(f"http://{self.settings.domain}/api", connect_to=("127.0.0.1", port)) as client,
-        ):
-            yield client
-
-    @contextmanager
     def guest(self) -> Iterator[Guest]:
         """A stranger who comes over the public name and TLS."""
         with self.public_client() as client:
             yield Guest(client)
 
-    def public_client(self) -> httpx.Client:
-        """A client on the public entrance.
+    def public_client(self, path: str = "") -> httpx.Client:
+        """A client on the public entrance, whose requests are relative to `path`.
 
         It connects to the address that SSH uses, so that a name without DNS (yet) can be verified too; name
-        and certificate are checked all the same.
+        and certificate are checked all the same. During a maintenance it is let in as an operator.
         """
-        return open_client(
-            self.settings.public_url,
+        client = open_client(
+            f"{self.settings.public_url}{path}",
             ca_file=self.authority_file,
             connect_to=(self.settings.ssh.address, 443),
         )
+        if (maintenance := self.maintenance()) is not None:
+            client.headers[OPERATOR_HEADER] = maintenance.operator_key(self.secrets.nextauth_secret)
+        return client
+
+    def maintenance(self) -> Maintenance | None:
+        """The maintenance that is on, or None while guests reach the instance."""
+        try:
+            return parse(self.remote.run(READ).text)
+        except ValueError as error:
+            raise CalstackError(
+                str(error), where=f"{self.name}:{MAINTENANCE_MAP}", fix="calstack maintenance off"
+            ) from None
 
     @property
     def api_key(self) -> str:
-        """calstack's own API key, as callers send it: the prefix is always `cal_` (FACTS §3)."""
-        return f"cal_{self.secrets.api_key}"
+        """calstack's own API key, as callers send it."""
+        return f"{API_KEY_PREFIX}{self.secrets.api_key}"
 
     @property
     def authority_file(self) -> Path | None:

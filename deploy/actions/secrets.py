@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deploy.secrets import SecretListing, SecretStore
+from deploy.settings.app_variables import API_KEY_PREFIX
 from deploy.settings.inventory import Inventory
 
 
@@ -45,10 +46,19 @@ def listing_json(listed: Sequence[SecretListing]) -> dict[str, list[dict[str, An
 
 
 def show(inventory: Inventory, name: str, host: str | None) -> str:
-    """One value, for the person who asked; raises `InputError` where there is none."""
-    return SecretStore.open(inventory).show(name, host)
+    """One value as a person would paste it; raises `InputError` where there is none.
+
+    Of the API key only what stands behind its prefix is kept: the database has the hash of that alone.
+    """
+    value = SecretStore.open(inventory).show(name, host)
+    return f"{API_KEY_PREFIX}{value}" if name == "api_key" else value
 
 
 def store(inventory: Inventory, name: str, value: str, host: str | None, tell: Callable[[str], None]) -> None:
-    """Keep a value of the user's; `tell` says where a new identity lies. Raises `InputError` if refused."""
+    """Keep a value of the user's; `tell` says where a new identity lies. Raises `InputError` if refused.
+
+    The API key may come with its prefix, as `show` gives it, or without.
+    """
+    if name == "api_key":
+        value = value.removeprefix(API_KEY_PREFIX)
     SecretStore.open(inventory, tell=tell).set(name, value, host)

@@ -55,7 +55,7 @@ def smoke(
         RemoteReceiver(process, bind=gateway) as receiver,
         instance.public_client() as http,
         instance.channel() as channel,
-        _api_client(instance) as api_http,
+        instance.public_client("/api") as api_http,
     ):
         means = Means(
             inside=HostInside(instance),
@@ -67,15 +67,6 @@ def smoke(
             queued_webhooks="TASKER_ENABLE_WEBHOOKS" in instance.settings.app.env,
         )
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
-
-
-def _api_client(instance: Instance) -> httpx.Client:
-    """A client on API v2 behind the public entrance; it connects with its first request."""
-    return open_client(
-        f"{instance.settings.public_url}/api",
-        ca_file=instance.authority_file,
-        connect_to=(instance.settings.ssh.address, 443),
-    )
 
 
 @dataclass(frozen=True)

@@ -89,19 +89,17 @@ def send(
     """Send one request and return the answer, whatever its status; `json` None sends no body.
 
     Tried again, with growing random pauses: what failed before the request left this machine, and 429 after
-    the pause that it asks for; `idempotent` requests also after broken connections and 5xx answers. With a
-    `pacer` each try waits for its leave, which is also how a refused one waits for the end of the block.
-    Raises `NoAnswer` when no try got an answer, `TooManyRequests` when the last one was a 429. The last 5xx
-    answer is returned.
+    the pause that it asks for; `idempotent` requests also after broken connections and 5xx answers, unless
+    these ask for a longer pause than the policy's. With a `pacer` each try waits for its leave, which is also
+    how a refused one waits for the end of the block. Raises `NoAnswer` when no try got an answer,
+    `TooManyRequests` when the last one was a 429. The last 5xx answer is returned.
     """
     policy = policy or RetryPolicy()
     where = f"{method} {path}"
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(policy.attempts),
         wait=lambda state: _pause(state, policy),
-        retry=lambda state: _worth_another_try(
-            state, idempotent=idempotent, longest_wait=pacer.longest_wait if pacer else policy.longest_wait
-        ),
+        retry=lambda state: _worth_another_try(state, policy, pacer, idempotent=idempotent),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         sleep=policy.sleep,
     )
@@ -226,7 +224,9 @@ def _certificate_refused(error: BaseException) -> bool:
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _worth_another_try(state: tenacity.RetryCallState, *, idempotent: bool, longest_wait: float) -> bool:
+def _worth_another_try(
+    state: tenacity.RetryCallState, policy: RetryPolicy, pacer: Pacer | None, *, idempotent: bool
+) -> bool:
     if state.outcome is None:
         return False
     error = state.outcome.exception()
@@ -236,8 +236,11 @@ def _worth_another_try(state: tenacity.RetryCallState, *, idempotent: bool, long
         return (idempotent or _never_left(error)) and not _certificate_refused(error)
     response: httpx.Response = state.outcome.result()
     if response.status_code == 429:
-        return (_asked_pause(response) or 0.0) <= longest_wait
-    return idempotent and response.status_code >= 500
+        return (_asked_pause(response) or 0.0) <= (pacer or policy).longest_wait
+    if not idempotent or response.status_code < 500:
+        return False
+    # A maintenance may ask for an hour, whatever the limits: whoever waits for us is told instead.
+    return (retry_after_seconds(response) or 0.0) <= policy.longest_wait
 
 
 def _pause(state: tenacity.RetryCallState, policy: RetryPolicy) -> float:

@@ -17,19 +17,24 @@ class System:
     """ID of os-release(5): debian, ubuntu …"""
     codename: str
     """VERSION_CODENAME of os-release(5)."""
+    ipv6: bool = True
+    """Whether its kernel speaks IPv6, and it is not switched off."""
 
 
 class SystemIdentity(FactBase[System]):
     """Machine and distribution of the host."""
 
     def command(self) -> str:
-        """Three lines."""
-        return 'uname -m; . /etc/os-release; echo "$ID"; echo "$VERSION_CODENAME"'
+        """Four lines."""
+        return (
+            'uname -m; . /etc/os-release; echo "$ID"; echo "$VERSION_CODENAME"; '
+            "cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1"
+        )
 
     def process(self, output: list[str]) -> System:
         """A line each."""
-        machine, distribution, codename = [*output, "", "", ""][:3]
-        return System(machine, distribution, codename)
+        machine, distribution, codename, ipv6_is_off = [*output, "", "", "", ""][:4]
+        return System(machine, distribution, codename, ipv6=ipv6_is_off == "0")
 
 
 class EngineVersions(FactBase[tuple[str, str]]):

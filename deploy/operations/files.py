@@ -29,14 +29,15 @@ def managed(items: Sequence[ManagedFile | ManagedDirectory]) -> Generator[Action
     and is renamed over it: a reader sees the old file or the new one, a kill leaves the old one.
     """
     states: dict[str, PathState] = host.get_fact(PathStates, paths=[item.path for item in items])
-    changed = [item for item in items if not _as_wanted(item, states.get(item.path))]
+    changed = [item for item in items if not as_wanted(item, states.get(item.path))]
     if changed:
         yield Action(functools.partial(_write, changed))
     else:
         host.noop("every file is as it shall be")
 
 
-def _as_wanted(item: ManagedFile | ManagedDirectory, state: PathState | None) -> bool:
+def as_wanted(item: ManagedFile | ManagedDirectory, state: PathState | None) -> bool:
+    """Whether what a host has at this path needs no change."""
     if state is None or (state.mode, state.owner, state.group) != (item.mode, item.owner, item.group):
         return False
     if isinstance(item, ManagedDirectory):

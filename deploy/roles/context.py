@@ -66,10 +66,21 @@ class HostContext:
     """ID in the host's /etc/os-release."""
     codename: str = "bookworm"
     """VERSION_CODENAME in the host's /etc/os-release."""
+    ipv6: bool = True
+    """Whether the host speaks IPv6."""
 
     def render(self, template: str, **values: object) -> bytes:
-        """`templates/TEMPLATE.j2` with the host's settings at hand as `settings`, headed by its origin."""
-        return render(template, settings=self.settings, origin=origin(f"templates/{template}.j2"), **values)
+        """`templates/TEMPLATE.j2` with the host's settings at hand as `settings`, headed by its origin.
+
+        `ipv6` says whether the host speaks that.
+        """
+        return render(
+            template,
+            settings=self.settings,
+            ipv6=self.ipv6,
+            origin=origin(f"templates/{template}.j2"),
+            **values,
+        )
 
     def resolve(self, value: str | SecretReference) -> str:
         """The value itself, or the secret that it names."""

@@ -7,10 +7,11 @@ import hashlib
 from pyinfra.api.deploy import deploy
 
 from deploy.onhost.certificate import lego
-from deploy.operations import stack
+from deploy.operations import proxy_configuration, stack
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
-from deploy.settings.layout import CERTIFICATES, PROXY_SOCKETS
+from deploy.roles.password_hash import hashed
+from deploy.settings.layout import CERTIFICATES, MAINTENANCE_MAP, PROXY_SOCKETS
 
 DIRECTORY = "/opt/calcom/proxy"
 HAPROXY = 99
@@ -24,7 +25,13 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
         ManagedDirectory(PROXY_SOCKETS, mode="0700", owner=HAPROXY, group=HAPROXY),
         ManagedDirectory(CERTIFICATES, mode="0700", owner=HAPROXY, group=HAPROXY),
         *_certificate(host),
-        ManagedFile(f"{DIRECTORY}/haproxy.cfg", _configuration(host, config_digest(host))),
+        # Readable for HAProxy alone, since it may hold hashes of passwords.
+        ManagedFile(
+            f"{DIRECTORY}/haproxy.cfg",
+            _configuration(host, config_digest(host)),
+            mode="0640",
+            group=HAPROXY,
+        ),
     ]
 
 
@@ -52,6 +59,19 @@ def config_digest(host: HostContext) -> str:
 
 
 @deploy("Proxy")
+def try_configuration(host: HostContext) -> None:
+    """Let HAProxy read its new files before they are put in place of the old ones."""
+    image = host.settings.images.proxy
+    proxy_configuration.accepted(
+        name="The proxy accepts its configuration",
+        image=image.for_architecture(host.architecture),
+        pull=image.pull,
+        directory=DIRECTORY,
+        items=files(host),
+    )
+
+
+@deploy("Proxy")
 def run_proxy(host: HostContext) -> None:
     """Start HAProxy; a changed configuration or certificate is reloaded without a gap."""
     image = host.settings.images.proxy.for_architecture(host.architecture)
@@ -64,4 +84,20 @@ def run_proxy(host: HostContext) -> None:
 
 
 def _configuration(host: HostContext, digest: str) -> bytes:
-    return host.render("opt/calcom/proxy/haproxy.cfg", digest=digest, challenge=f"{lego.ALIAS}:{lego.PORT}")
+    access = host.settings.proxy.admin_access
+    passwords = {
+        user: hashed(host.secrets.resolve(password.secret), salt=f"{host.secrets.nextauth_secret} {user}")
+        for user, password in (access.users if access else {}).items()
+    }
+    return host.render(
+        "opt/calcom/proxy/haproxy.cfg",
+        digest=digest,
+        admin_passwords=passwords,
+        maintenance_map=in_container(MAINTENANCE_MAP),
+        challenge=f"{lego.ALIAS}:{lego.PORT}",
+    )
+
+
+def in_container(path: str) -> str:
+    """Where HAProxy sees a file of the proxy's folder."""
+    return path.replace(DIRECTORY, "/usr/local/etc/haproxy", 1)

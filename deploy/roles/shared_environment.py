@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.roles.context import HostContext
+from deploy.settings.app_variables import API_KEY_PREFIX
 from deploy.settings.environment import app_environment, smtp_environment
 
 
@@ -23,7 +24,7 @@ def shared_environment(host: HostContext) -> dict[str, str]:
         "CALENDSO_ENCRYPTION_KEY": secrets.encryption_key,
         "NEXT_PUBLIC_DISABLE_SIGNUP": "true" if settings.app.sign_up == "closed" else "false",
         "CALCOM_TELEMETRY_DISABLED": "1",
-        "API_KEY_PREFIX": "cal_",
+        "API_KEY_PREFIX": API_KEY_PREFIX,
     }
     if host.authority is not None:
         variables["NODE_EXTRA_CA_CERTS"] = "/etc/calcom/ca.pem"

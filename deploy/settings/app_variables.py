@@ -11,6 +11,9 @@ from deploy.settings.rules import nearest
 
 GOOGLE_CREDENTIALS = "GOOGLE_API_CREDENTIALS"
 
+API_KEY_PREFIX = "cal_"
+"""Begins every API key as people hold it; API v2 compares with no other, whatever it is told (FACTS §3)."""
+
 
 class Placeholder(str):
     """Stands for a secret's value in files that people look at; no rule about values holds for it."""
@@ -43,7 +46,7 @@ GOVERNED: Mapping[str, str] = {
     "NODE_OPTIONS": "follows from `app.memory_mb`",
     "NODE_ENV": "is always production",
     "TZ": "is always UTC; people's time zones are settings of their accounts",
-    "API_KEY_PREFIX": "is always cal_, since the app compares with nothing else",
+    "API_KEY_PREFIX": f"is always {API_KEY_PREFIX}, since the app compares with nothing else",
     "CALCOM_TELEMETRY_DISABLED": "is always 1",
     "API_PORT": "the proxy looks for the API at port 5555",
     "API_URL": "follows from `api.own_host` and `domain`",

@@ -25,3 +25,6 @@ ACME = f"{PROJECT}/acme"
 
 REDIS_CLI = f"cd {PROJECT} && docker compose exec -T cache redis-cli -h 127.0.0.1"
 """Sends the command behind it to the cache."""
+
+MAINTENANCE_MAP = f"{PROJECT}/proxy/maintenance.map"
+"""What HAProxy knows of a maintenance; there is none while the file is missing or empty."""

@@ -298,7 +298,7 @@ class Jobs(Section):
     """Names of jobs that shall run although they are off by default."""
     ping_url: Annotated[str, AfterValidator(rules.web_address)] | SecretReference | None = None
     """Address that is told of each run's start, success and failure (Healthchecks form); `{job}` in it
-    becomes the job's name."""
+    becomes the job's name, and `smoke` for `calstack smoke --ping`."""
 
 
 class HostSettings(Section):

@@ -23,6 +23,9 @@ OLDEST_SAFE_VERSION = (6, 0, 7)
 OLDEST_MEASURED_VERSION = (6, 2, 0)
 """The last release; older ones are deployed with a warning."""
 
+CLOSED_NAMES = ("docs", "docs-json", "docs-yaml", "metrics", "haproxy", "calstack")
+"""First segments of paths that the public entrance refuses (templates/…/closed_paths.cfg.j2)."""
+
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _REFERENCE = re.compile(
@@ -117,6 +120,48 @@ def _is_address(value: str) -> bool:
     return True
 
 
+def network(value: str) -> str:
+    """An address, or a network whose address has no bits beyond its length; never the whole internet."""
+    try:
+        found = ipaddress.ip_network(value)
+    except ValueError as error:
+        fix = "write it like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+        if "host bits set" in str(error):
+            fix = f"write {ipaddress.ip_network(value, strict=False)}, or the bare address"
+        raise refused("is not an address or network", fix) from None
+    if found.prefixlen == 0:
+        raise refused("is the whole internet", "name the networks that are meant")
+    return value
+
+
+def client_address_header(value: str) -> str:
+    """The name of a header (RFC 9110 section 5.1) that carries addresses and nothing else."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise refused("is not the name of a header", "write it like X-Forwarded-For or CF-Connecting-IP")
+    if value.lower() == "forwarded":
+        raise refused(
+            "carries more than addresses, and is not understood", "let your proxy set X-Forwarded-For"
+        )
+    return value
+
+
+def origin(value: str) -> str:
+    """Scheme, host and where needed port, without a path; one star may stand for the first labels."""
+    if not re.fullmatch(r"https?://(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?", value):
+        raise refused(
+            "is not an origin: scheme, host in small letters, port if it is an unusual one, no path",
+            "write it like https://www.example.com",
+        )
+    return value
+
+
+def door_user(value: str) -> str:
+    """Letters, digits, dots, hyphens and underscores: names of users at the proxy's own door."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        raise refused(f"{value!r} is not a name: letters, digits, dots, hyphens and underscores")
+    return value
+
+
 def version(value: str) -> str:
     """Three numbers; below 6.0.7 is refused, below 6.2.0 earns a warning."""
     if re.fullmatch(r"v\d+\.\d+\.\d+", value):
@@ -203,9 +248,13 @@ def full_name(value: str) -> str:
 
 
 def username(value: str) -> str:
-    """Small letters, digits and, inside, hyphens; 63 characters at most."""
+    """Small letters, digits and, inside, hyphens; 63 characters at most; not docs, metrics, haproxy or
+    calstack, whose pages the proxy refuses.
+    """
     if not _LABEL.fullmatch(value):
         raise refused("may hold small letters, digits and, inside, hyphens: it becomes a part of links")
+    if value in CLOSED_NAMES:
+        raise refused(f"is closed at the proxy, so nobody could book at /{value}", "choose another name")
     return value
 
 

@@ -36,6 +36,12 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    lines: tuple[tuple[str, str], ...] = ()
+    """Every header, in order."""
+
+    def all(self, header: str) -> list[str]:
+        """Every value of a header of the answer."""
+        return [value for name, value in self.lines if name == header]
 
     @property
     def seen(self) -> dict[str, Any]:
@@ -59,8 +65,13 @@ class Entrance:
         proxy.reload()
         self.address: str = proxy.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
 
+    def connect_plainly(self, port: int) -> socket.socket:
+        """A connection without TLS, whatever the port."""
+        return socket.create_connection((self.address, port), timeout=30)
+
     def connect(self, port: int, sni: str | None = DOMAIN, **tls: Any) -> socket.socket:
-        plain = socket.create_connection((self.address, port), timeout=30)
+        """A connection with TLS on 443, without elsewhere; `tls` sets fields of the SSL context."""
+        plain = self.connect_plainly(port)
         if port != 443:
             return plain
         context = ssl.create_default_context()
@@ -133,13 +144,14 @@ def read_answer(connection: socket.socket, *, has_body: bool = True) -> Answer:
         received += more
     head, body = received.split(b"\r\n\r\n", 1)
     first, *lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines if ": " in line)}
+    pairs = tuple((name.lower(), value) for name, _, value in (line.partition(": ") for line in lines))
+    headers = dict(pairs)
     length = int(headers.get("content-length", "0")) if has_body else 0
     while len(body) < length:
         more = connection.recv(65536)
         assert more, "closed in the middle of a body"
         body += more
-    return Answer(int(first.split()[1]), headers, body)
+    return Answer(int(first.split()[1]), headers, body, pairs)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """A tiny app behind the proxy that says what reached it. Runs inside a container: standard library only.
 
 What ends in `/seen` tells every request so far, and in `/looks` whom the looks at `/health` said they came
-from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first. The
-port may stand in the command line.
+from; everything else is answered with a description of the request itself. `?sleep=SECONDS` waits first,
+`?status=STATUS` is answered with that status, `?answer-NAME=VALUE` puts a header into the answer, and
+`?login=STATUS` is what the sign-in page answers from then on. The port may stand in the command line.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 SEEN: list[dict[str, object]] = []
 LOOKS: list[str | None] = []
+LOGIN = [200]
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
 
 
@@ -27,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         """Describe the request in JSON."""
         body = self.body()
         if self.path == "/auth/login":
-            return self.send(b"sign in")
+            return self.send(b"sign in", LOGIN[0])
         if self.path == "/health":
             LOOKS.append(self.headers.get("cf-connecting-ip"))
             return self.send(b"OK")
@@ -44,7 +48,13 @@ class Handler(BaseHTTPRequestHandler):
         SEEN.append(request)
         query = parse_qs(urlsplit(self.path).query)
         time.sleep(float(query.get("sleep", ["0"])[0]))
-        return self.send(json.dumps(request).encode())
+        headers = {
+            name.removeprefix("answer-"): values[0]
+            for name, values in query.items()
+            if name.startswith("answer-")
+        }
+        LOGIN[0] = int(query.get("login", LOGIN)[0])
+        return self.send(json.dumps(request).encode(), int(query.get("status", ["200"])[0]), headers)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
@@ -63,12 +73,16 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return chunks
 
-    def send(self, content: bytes) -> None:
-        """A plain 200."""
-        self.send_response(200)
+    def send(
+        self, content: bytes, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """A plain answer."""
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Powered-By", "something")
         self.send_header("X-Port", str(PORT))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

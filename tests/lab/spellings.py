@@ -16,6 +16,12 @@ CLOSED = (
     "/signup",
     "/auth/signup",
     "/api/auth/signup",
+    "/docs",
+    "/docs-json",
+    "/api/v2/docs",
+    "/api/v2/health",
+    "/metrics",
+    "/calstack/state",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -29,6 +30,7 @@ X-Client-IP: 1.2.3.4
 X-Original-URL: /api/cron/x
 X-Rewrite-URL: /api/cron/x
 X-Middleware-Subrequest: middleware
+X-Request-Id: 1.2.3.4
 CF_Connecting_IP: 1.2.3.4
 X_Real_IP: 1.2.3.4
 """.replace("\n", "\r\n")
@@ -75,9 +77,49 @@ def test_inner_entrance_speaks_to_the_app_as_the_public_one_does(entrance: Entra
     assert answer.reached_app_with("x-forwarded-host") == [DOMAIN]
 
 
-def test_browsers_are_told_to_stay_with_https_and_frames_are_left_to_the_app(entrance: Entrance) -> None:
+def test_a_request_has_one_name_in_the_log_for_the_app_and_for_whoever_asked(entrance: Entrance) -> None:
+    first, second = (entrance.ask("/ada/intro") for _ in range(2))
+    (name,) = first.reached_app_with("x-request-id")
+    assert first.headers["x-request-id"] == name
+    assert name != second.headers["x-request-id"]
+    refused = entrance.ask("/api/cron/x").headers["x-request-id"]
+    time.sleep(0.3)
+    lines = [json.loads(line) for line in entrance.proxy.logs().decode().splitlines() if line.startswith("{")]
+    assert [line["path"] for line in lines if line.get("id") == name] == ["/ada/intro"]
+    assert [line["status"] for line in lines if line.get("id") == refused] == [404]
+
+
+def test_browsers_are_told_to_stay_with_https(entrance: Entrance) -> None:
     for target in ("/ada/intro", "/signup"):
-        answer = entrance.ask(target)
-        assert answer.headers["strict-transport-security"] == "max-age=63072000"
-        assert not {"x-frame-options", "content-security-policy", "x-powered-by"} & set(answer.headers)
+        assert entrance.ask(target).headers["strict-transport-security"] == "max-age=63072000"
     assert "strict-transport-security" not in entrance.ask("/", port=80).headers
+
+
+def test_answers_carry_what_protects_browsers_and_the_app_has_the_say(entrance: Entrance) -> None:
+    for target in ("/ada/intro", "/api/cron/x"):
+        answer = entrance.ask(target)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    own = entrance.ask("/ada?answer-referrer-policy=no-referrer&answer-x-content-type-options=nosniff")
+    assert own.all("referrer-policy") == ["no-referrer"]
+    assert own.all("x-content-type-options") == ["nosniff"]
+
+
+@pytest.mark.parametrize("port", [80, 443])
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        f"GET /ada HTTP/1.1\r\nHost: {DOMAIN}",
+        f"GET /api/cron/x HTTP/1.1\r\nHost: {DOMAIN}",
+        "GET / HTTP/1.1\r\nHost: elsewhere.test",
+        f"TRACE / HTTP/1.1\r\nHost: {DOMAIN}",
+        "nonsense",
+        f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nCookie: {'x' * 60_000}",
+    ],
+    ids=["app", "closed", "elsewhere", "method", "nonsense", "headers"],
+)
+def test_nobody_learns_what_runs_here(entrance: Entrance, port: int, request_head: str) -> None:
+    answer = entrance.raw(f"{request_head}\r\n\r\n".encode(), port=port)
+    said = " ".join(answer.headers.values()) + answer.body.decode()
+    assert not {"server", "x-powered-by", "via"} & set(answer.headers)
+    assert not re.search("haproxy|BaseHTTP|Python", said, re.IGNORECASE)

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.docker
 
 def test_log_is_json_without_queries_and_keys_in_paths(entrance: Entrance) -> None:
     entrance.ask("/ada/intro?token=very-secret", headers="Authorization: Bearer very-secret\r\n")
-    entrance.ask("/auth/forgot-password/very-secret")
+    entrance.ask("/auth/forgot-password/very-secret", headers="Cookie: session=very-secret\r\n")
+    entrance.ask("/auth/forgot-password/very-secret", port=80)
+    entrance.ask("/api/book/event", method="POST", body=b"very-secret")
     entrance.inner("/api/cron/x?apiKey=very-secret")
     time.sleep(0.3)
     log = entrance.proxy.logs().decode()

@@ -188,7 +188,7 @@ def test_placeholders_need_no_store(inventory: Inventory) -> None:
         ("encryption_key", "x" * 31, "cal1", "exactly 32"),
         ("encryption_key", "ü" * 32, "cal1", "exactly 32"),
         ("database_password", "p@ss/word", "cal1", "letters and digits alone"),
-        ("api_key", "cal_" + "a" * 32, "cal1", "without the beginning cal_"),
+        ("api_key", "cal_" + "a" * 32, "cal1", "behind its beginning, cal_"),
         ("nextauth_secret", "with blank", "cal1", "printable ASCII"),
     ],
 )

@@ -34,8 +34,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
     """Everything that the checks want to know of this host.
 
     `request`: `domain`, `inner_port`, `images` (references), `needles` (name of a secret to the forms
-    that it is searched for in), `expected` (service to its variables with their values) and `samples` (values
-    that documentation prints). A part that could not be looked at is `{"problem": why}`.
+    that it is searched X that could not be looked at is `{"problem": why}`.
     """
     containers = _or_problem(_containers)
     parts: dict[str, Callable[[], Any]] = {
@@ -49,6 +48,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "exposed": lambda: _exposed(request["needles"]),
         "environment": lambda: _environment(containers, request, "web"),
         "api_environment": lambda: _environment(containers, request, "api"),
+        "maintenance": lambda: _text(request["maintenance_map"]) or "",
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "database": lambda: _database(containers),
@@ -56,6 +56,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "cache_reaches": lambda: _reaches_the_host(containers, "cache"),
         "cache_from_host": lambda: _cache_from_host(containers),
         "firewall": _firewall,
+        "ipv6_visitor": lambda: _ipv6_visitor(request["domain"]),
         "hairpin": lambda: _hairpin(containers, request["domain"]),
         "bearer_undefined": lambda: _task_queue_answer(request, "Bearer undefined"),
         "no_credentials": lambda: _task_queue_answer(request, None),
@@ -353,6 +354,23 @@ def _firewall() -> dict[str, bool]:
         ).returncode == 0
         for command in commands
     }  # fmt: skip
+
+
+def _ipv6_visitor(domain: str) -> dict[str, str] | None:
+    """Where a connection over IPv6 from this host to itself comes from, and where the app sees it come from.
+
+    None where the host has no public IPv6 address, so that nobody comes that way.
+    """
+    lines = _run("ip", "-6", "-oneline", "address", "show", "scope", "global").splitlines()
+    places = [(line.split()[1], line.split()[3].partition("/")[0]) for line in lines]
+    own = [address for interface, address in places if not interface.startswith(("br-", "docker"))]
+    if not own:
+        return None
+    answer = _run(
+        "curl", "-sS", "--insecure", "-m", "8", "--interface", own[0],
+        "--resolve", f"{domain}:443:[{own[0]}]", f"https://{domain}/api/ip",
+    )  # fmt: skip
+    return {"address": own[0], "seen": str(json.loads(answer)["ip"])}
 
 
 def _hairpin(containers: Any, domain: str) -> dict[str, Any]:

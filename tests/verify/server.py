@@ -24,8 +24,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from deploy.calcom.http import open_client
 from deploy.errors import InputError
+from deploy.maintenance import OPERATOR_HEADER, Maintenance, parse
 from deploy.secrets import SecretStore
 from deploy.settings.inventory import Inventory
+from deploy.settings.layout import MAINTENANCE_MAP
 from deploy.settings.model import HostSettings
 from tests.verify import look
 
@@ -121,15 +123,30 @@ class Server:
             command = ["ssh", "-F", str(self._ssh_config), "-O", "exit", self.settings.ssh.address]
             subprocess.run(command, capture_output=True, timeout=15, check=False)
 
-    def public_client(self) -> httpx.Client:
-        """A stranger's client: the public name, TLS, at the address that SSH uses."""
-        return open_client(
-            self.settings.public_url,
+    def public_client(self, url: str | None = None) -> httpx.Client:
+        """A stranger's client: the public name (or that of `url`), TLS, at the address that SSH uses.
+
+        During a maintenance it is let in, since what stands behind the page is looked at.
+        """
+        client = open_client(
+            url or self.settings.public_url,
             ca_file=self.authority_file,
             connect_to=(self.settings.ssh.address, 443),
             connect_seconds=5,
             answer_seconds=20,
         )
+        if (maintenance := self.maintenance) is not None:
+            secret = self.store.show("nextauth_secret", self.name)
+            client.headers[OPERATOR_HEADER] = maintenance.operator_key(secret)
+        return client
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """The maintenance that is on, or None while guests reach the instance."""
+        try:
+            return parse(self.found("maintenance"))
+        except ValueError as error:
+            raise NotSeenError(f"{error}\n-> calstack maintenance off") from None
 
     def plain_client(self) -> httpx.Client:
         """The same without TLS."""
@@ -268,6 +285,7 @@ class Server:
             "needles": self._needles(),
             "expected": values,
             "samples": SAMPLES,
+            "maintenance_map": MAINTENANCE_MAP,
         }
 
     def _needles(self) -> dict[str, list[str]]:

@@ -7,7 +7,6 @@ import itertools
 import httpx
 import pytest
 
-from deploy.calcom.http import open_client
 from tests.verify.complaint import complaint, listed
 from tests.verify.server import NotSeenError, Server
 
@@ -19,13 +18,7 @@ LOGS = "cd /opt/calcom && docker compose logs --since 15m api cache proxy"
 def _ask(
     server: Server, path: str, headers: dict[str, str] | None = None, url: str | None = None
 ) -> httpx.Response:
-    with open_client(
-        url or server.settings.api_url,
-        ca_file=server.authority_file,
-        connect_to=(server.settings.ssh.address, 443),
-        connect_seconds=5,
-        answer_seconds=20,
-    ) as client:
+    with server.public_client(url or server.settings.api_url) as client:
         try:
             return client.get(str(client.base_url).rstrip("/") + path, headers=headers)
         except httpx.HTTPError as error:

@@ -127,6 +127,15 @@ def test_the_app_answers_in_the_version_of_the_settings(entrance: Server) -> Non
     )
 
 
+def test_guests_are_let_in(entrance: Server) -> None:
+    maintenance = entrance.maintenance
+    assert maintenance is None, complaint(
+        maintenance.told() if maintenance else "",
+        why="nobody can book; all else is checked behind that page",
+        fix="calstack maintenance off, once the work is done",
+    )
+
+
 def test_the_sign_in_page_is_there(entrance: Server) -> None:
     with entrance.public_client() as client:
         answer = _ask(client, "GET", "/auth/login")
@@ -173,6 +182,18 @@ def test_strangers_can_neither_set_up_nor_start_periodic_work_nor_sign_up(entran
         f"open to the world: {listed(passed)}",
         why="a stranger can take over the instance or keep it busy",
         fix="calstack deploy; then: docker compose logs --since 15m proxy shows such requests",
+    )
+
+
+def test_visitors_over_ipv6_are_told_apart(server: Server) -> None:
+    visitor = server.found("ipv6_visitor")
+    if visitor is None:
+        return
+    assert visitor["seen"] == visitor["address"], complaint(
+        f"a visitor from {visitor['address']} is seen as {visitor['seen']}",
+        why="all visitors over IPv6 share one address in limits, bans and logs",
+        fix='put "experimental": true and "ip6tables": true into /etc/docker/daemon.json, restart docker '
+        "and the proxy; or let calstack do it: docker.source: distribution",
     )
 
 

@@ -16,7 +16,6 @@ from deploy.calcom.models import (
     BookingWindow,
     CalVideoSettings,
     Color,
-    DestinationCalendar,
     EventType,
     EventTypeFields,
     Location,
@@ -26,7 +25,7 @@ from deploy.calcom.models import (
     Recurrence,
     Seats,
 )
-from deploy.calcom.wire import Wire
+from deploy.calcom.wire import Wire, alike
 from deploy.calcom.wire.booking_fields import (
     BookingFieldAnswer,
     booking_fields_input,
@@ -155,31 +154,6 @@ class RecurrenceAnswer(Wire):
 _FREQUENCIES: tuple[Literal["yearly", "monthly", "weekly"], ...] = ("yearly", "monthly", "weekly")
 
 
-class CalendarAnswer(Wire):
-    """`destinationCalendar`."""
-
-    integration: str
-    external_id: str = Field(alias="externalId")
-
-
-class CalVideoAnswer(Wire):
-    """`calVideoSettings`."""
-
-    disable_recording_for_organizer: bool = Field(alias="disableRecordingForOrganizer")
-    disable_recording_for_guests: bool = Field(alias="disableRecordingForGuests")
-    redirect_url_on_exit: str | None = Field(alias="redirectUrlOnExit")
-    enable_automatic_recording: bool = Field(alias="enableAutomaticRecordingForOrganizer")
-    enable_automatic_transcription: bool = Field(alias="enableAutomaticTranscription")
-    disable_transcription_for_guests: bool = Field(alias="disableTranscriptionForGuests")
-    disable_transcription_for_organizer: bool = Field(alias="disableTranscriptionForOrganizer")
-
-
-CAL_VIDEO_NAMES = {
-    name: str(field.alias) for name, field in CalVideoAnswer.model_fields.items() if field.alias
-}
-"""Cal Video's switches, spelled alike over both channels."""
-
-
 class EventTypeListed(Wire):
     """One entry of `eventTypes/list`, which does not say enough to compare."""
 
@@ -187,23 +161,12 @@ class EventTypeListed(Wire):
     slug: str
 
 
-class EventTypeAnswer(Wire):
+class EventTypeAnswer(alike.AlikeEventType):
     """The event type in `eventTypes/get`."""
 
-    id: int
-    title: str
-    slug: str
     length_minutes: int = Field(alias="length")
-    description: str | None
-    hidden: bool
     locations: list[LocationAnswer]
     schedule_id: int | None = Field(alias="schedule")
-    buffer_before_minutes: int = Field(alias="beforeEventBuffer")
-    buffer_after_minutes: int = Field(alias="afterEventBuffer")
-    slot_interval_minutes: int | None = Field(alias="slotInterval")
-    offset_start_minutes: int = Field(alias="offsetStart")
-    minimum_notice_minutes: int = Field(alias="minimumBookingNotice")
-    only_first_slot: bool = Field(alias="onlyShowFirstAvailableSlot")
     booking_limits: LimitsAnswer | None = Field(alias="bookingLimits")
     duration_limits: LimitsAnswer | None = Field(alias="durationLimits")
     period_type: str = Field(alias="periodType")
@@ -212,8 +175,6 @@ class EventTypeAnswer(Wire):
     period_start: dt.datetime | None = Field(alias="periodStartDate")
     period_end: dt.datetime | None = Field(alias="periodEndDate")
     requires_confirmation: bool = Field(alias="requiresConfirmation")
-    requires_email_verification: bool = Field(alias="requiresBookerEmailVerification")
-    lock_time_zone: bool = Field(alias="lockTimeZoneToggleOnBookingPage")
     custom_name: str | None = Field(alias="eventName")
     success_redirect_url: str | None = Field(alias="successRedirectUrl")
     color: ColorAnswer | None = Field(alias="eventTypeColor")
@@ -221,55 +182,40 @@ class EventTypeAnswer(Wire):
     seats_show_attendees: bool | None = Field(alias="seatsShowAttendees")
     seats_show_count: bool | None = Field(alias="seatsShowAvailabilityCount")
     booking_fields: list[BookingFieldAnswer] | None = Field(alias="bookingFields")
-    disable_guests: bool = Field(alias="disableGuests")
     max_active: int | None = Field(alias="maxActiveBookingsPerBooker")
     max_active_offer: bool = Field(alias="maxActiveBookingPerBookerOfferReschedule")
     metadata: MetadataAnswer | None
     unconfirmed_blocks_slot: bool = Field(alias="requiresConfirmationWillBlockSlot")
     recurrence: RecurrenceAnswer | None = Field(alias="recurringEvent")
-    hide_calendar_notes: bool = Field(alias="hideCalendarNotes")
-    hide_calendar_event_details: bool = Field(alias="hideCalendarEventDetails")
-    hide_organizer_email: bool = Field(alias="hideOrganizerEmail")
-    destination_calendar: CalendarAnswer | None = Field(alias="destinationCalendar")
+    destination_calendar: alike.CalendarAnswer | None = Field(alias="destinationCalendar")
     use_destination_calendar_email: bool = Field(alias="useEventTypeDestinationCalendarEmail")
-    cal_video: CalVideoAnswer | None = Field(alias="calVideoSettings")
+    cal_video: alike.CalVideoAnswer | None = Field(alias="calVideoSettings")
     # 6.0.2 takes it and does not give it back (`eventTypes/get` of the recordings): None is "not told".
     requires_authentication: bool | None = Field(None, alias="bookingRequiresAuthentication")
 
     def event_type(self) -> EventType:
         """The event type in calstack's words."""
-        direct = {
-            name: getattr(self, name)
-            for name in EventTypeAnswer.model_fields
-            if name in EventType.model_fields
-        }
         metadata = self.metadata or MetadataAnswer.model_validate({})
         return EventType(
             **{
-                **direct,
+                **self.direct(),
                 "custom_name": self.custom_name or None,
                 "locations": tuple(item.location() for item in self.locations),
-                "booking_limits": _limits(self.booking_limits),
-                "duration_limits": _limits(self.duration_limits),
+                "booking_limits": alike.limits(self.booking_limits),
+                "duration_limits": alike.limits(self.duration_limits),
                 "booking_window": self._window(),
                 "color": Color(**dict(self.color)) if self.color else None,
-                "seats": self._seats(),
+                "seats": alike.seats(self.seats_per_slot, self.seats_show_attendees, self.seats_show_count),
                 "booking_fields": read_booking_fields(self.booking_fields),
-                "active_bookings_limit": self._active_limit(),
+                "active_bookings_limit": alike.active_limit(self.max_active, self.max_active_offer),
                 "length_options": tuple(metadata.length_options or ()),
                 "booker_layouts": metadata.layouts and metadata.layouts.layouts(),
                 "confirmation_threshold": metadata.threshold and NoticeThreshold(**dict(metadata.threshold)),
                 "recurrence": self._recurrence(),
-                "destination_calendar": self.destination_calendar
-                and DestinationCalendar(**dict(self.destination_calendar)),
-                "cal_video": self.cal_video and CalVideoSettings(**dict(self.cal_video)),
+                "destination_calendar": self.destination_calendar and self.destination_calendar.calendar(),
+                "cal_video": self.cal_video and self.cal_video.settings(),
             }
         )
-
-    def _active_limit(self) -> ActiveBookingsLimit | None:
-        if not self.max_active:
-            return None
-        return ActiveBookingsLimit(maximum=self.max_active, offer_reschedule=self.max_active_offer)
 
     def _recurrence(self) -> Recurrence | None:
         answer = self.recurrence
@@ -291,15 +237,6 @@ class EventTypeAnswer(Wire):
                 rolling=kind == "ROLLING_WINDOW",
             )
         return None
-
-    def _seats(self) -> Seats | None:
-        if not self.seats_per_slot:
-            return None
-        return Seats(
-            per_slot=self.seats_per_slot,
-            show_attendees=bool(self.seats_show_attendees),
-            show_available_count=self.seats_show_count is not False,
-        )
 
 
 class EventTypeGot(Wire):
@@ -326,36 +263,14 @@ class EventTypeBefore(Wire):
     event_type: dict[str, Any] = Field(alias="eventType")
 
 
-def _limits(answer: LimitsAnswer | None) -> PeriodLimits | None:
-    limits = PeriodLimits(**dict(answer)) if answer else None
-    return None if limits == PeriodLimits() else limits
-
-
 EVENT_TYPE_NAMES = {
-    "title": "title",
-    "slug": "slug",
+    **alike.ALIKE_NAMES,
     "length_minutes": "length",
-    "description": "description",
-    "hidden": "hidden",
     "schedule_id": "schedule",
-    "buffer_before_minutes": "beforeEventBuffer",
-    "buffer_after_minutes": "afterEventBuffer",
-    "slot_interval_minutes": "slotInterval",
-    "offset_start_minutes": "offsetStart",
-    "minimum_notice_minutes": "minimumBookingNotice",
-    "only_first_slot": "onlyShowFirstAvailableSlot",
     "requires_confirmation": "requiresConfirmation",
-    "requires_email_verification": "requiresBookerEmailVerification",
-    "lock_time_zone": "lockTimeZoneToggleOnBookingPage",
     "custom_name": "eventName",
-    "success_redirect_url": "successRedirectUrl",
-    "disable_guests": "disableGuests",
     "unconfirmed_blocks_slot": "requiresConfirmationWillBlockSlot",
-    "hide_calendar_notes": "hideCalendarNotes",
-    "hide_calendar_event_details": "hideCalendarEventDetails",
-    "hide_organizer_email": "hideOrganizerEmail",
     "use_destination_calendar_email": "useEventTypeDestinationCalendarEmail",
-    "requires_authentication": "bookingRequiresAuthentication",
 }
 """Fields that only have another name over the web channel."""
 
@@ -490,18 +405,9 @@ def _recurrence_input(recurrence: Recurrence | None) -> dict[str, Any]:
     }
 
 
-def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any]:
-    if settings is None:
-        return {"calVideoSettings": None}
-    switches = {theirs: getattr(settings, ours) for ours, theirs in CAL_VIDEO_NAMES.items()}
-    return {"calVideoSettings": {**switches, "requireEmailForGuests": False}}
-
-
-def _calendar_input(calendar: DestinationCalendar | None) -> dict[str, Any]:
-    return {
-        "destinationCalendar": calendar
-        and {"integration": calendar.integration, "externalId": calendar.external_id}
-    }
+def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any] | None:
+    switches = alike.cal_video_input(settings)
+    return switches and {**switches, "requireEmailForGuests": False}
 
 
 def _color_input(color: Color | None) -> dict[str, Any]:
@@ -520,8 +426,8 @@ _COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
         "seats": _seats_input,
         "active_bookings_limit": _active_limit_input,
         "recurrence": _recurrence_input,
-        "destination_calendar": _calendar_input,
-        "cal_video": _cal_video_input,
+        "destination_calendar": lambda value: {"destinationCalendar": alike.calendar_input(value)},
+        "cal_video": lambda value: {"calVideoSettings": _cal_video_input(value)},
     }
 )
 """Fields of several parts, and how each is said."""

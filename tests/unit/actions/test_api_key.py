@@ -27,7 +27,7 @@ class AnsweringInstance(Instance):
     answers: list[httpx.Response | httpx.HTTPError]
 
     @contextmanager
-    def inner_entrance(self) -> Iterator[httpx.Client]:
+    def inner_entrance(self, path: str = "") -> Iterator[httpx.Client]:  # noqa: ARG002 - the whole of it
         def answer(request: httpx.Request) -> httpx.Response:
             assert request.url.path == "/api/v2/me"
             assert request.headers["authorization"] == "Bearer cal_<api_key>"

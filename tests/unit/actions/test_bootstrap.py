@@ -59,7 +59,7 @@ class FakeInstance(Instance):
     api_says = httpx.Response(200, json={"status": "success"})
 
     @contextmanager
-    def inner_entrance(self) -> Iterator[httpx.Client]:
+    def inner_entrance(self, path: str = "") -> Iterator[httpx.Client]:  # noqa: ARG002 - the whole of it
         remote: Any = self.remote
 
         def answer(request: httpx.Request) -> httpx.Response:

@@ -51,9 +51,9 @@ class BothWays(Instance):
             yield WebChannel(client, "cookie")
 
     @contextmanager
-    def _inner_api(self) -> Iterator[httpx.Client]:
+    def inner_entrance(self, path: str = "") -> Iterator[httpx.Client]:
         transport = httpx.MockTransport(lambda _: self.answer)
-        with httpx.Client(transport=transport, base_url="http://inner/api") as client:
+        with httpx.Client(transport=transport, base_url=f"http://inner{path}") as client:
             yield client
 
 

@@ -92,6 +92,12 @@ class TestTryingAgain:
         answer = send(http, "GET", "/", idempotent=True, policy=self.policy(Sleeps()))
         assert answer.status_code == 503
 
+    @pytest.mark.parametrize(("asked", "sent"), [("1", 2), ("600", 1)])
+    def test_a_maintenance_is_waited_for_if_it_is_short(self, asked: str, sent: int) -> None:
+        http, seen = client_of(status(503, retry_after=asked), status(200))
+        send(http, "GET", "/", idempotent=True, policy=self.policy(Sleeps()))
+        assert len(seen) == sent
+
     def test_429_waits_as_long_as_it_says_and_is_sent_again_always(self) -> None:
         sleeps = Sleeps()
         http, seen = client_of(status(429, retry_after="3"), status(200))

@@ -10,8 +10,9 @@ import pytest
 
 from deploy.calcom import errors
 from deploy.calcom.http import RetryPolicy
-from deploy.calcom.models import EventTypeFields, Location, ScheduleFields, Webhook, WebhookFields
+from deploy.calcom.models import EventTypeFields, Location, ScheduleFields, WebhookFields
 from deploy.calcom.web import WebChannel
+from tests.unit.calcom.bare import bare_webhook
 
 
 class Instance:
@@ -54,17 +55,7 @@ def webhook_answer(**changes: Any) -> dict[str, Any]:
     return {**answer, **changes}
 
 
-OF_EVENT_TYPE = Webhook(
-    id="w1",
-    event_type_id=5,
-    url="https://crm.example.test/",
-    triggers=("BOOKING_CREATED",),
-    active=True,
-    secret=None,
-    payload_template=None,
-    time=None,
-    time_unit=None,
-)
+OF_EVENT_TYPE = bare_webhook("w1", "https://crm.example.test/", 5, triggers=("BOOKING_CREATED",))
 FIELDS = EventTypeFields(
     title="Intro", slug="intro", length_minutes=15, locations=(Location(type="attendee_phone"),)
 )

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from deploy.facts.files import PathState
-from deploy.operations.files import _archive, _as_wanted
+from deploy.operations.files import _archive, as_wanted
 from deploy.rendering import ManagedDirectory, ManagedFile
 
 FILE = ManagedFile("/opt/calcom/web.env", b"abc", mode="0600", owner=99, group=99, secret=True)
@@ -23,8 +23,8 @@ def state(**changes: object) -> PathState:
     return PathState(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_file_as_wanted_is_left_alone() -> None:
-    assert _as_wanted(FILE, state())
+def test_a_fileas_wanted_is_left_alone() -> None:
+    assert as_wanted(FILE, state())
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def test_a_file_as_wanted_is_left_alone() -> None:
     [{"mode": "0644"}, {"owner": 0}, {"group": 0}, {"digest": "0" * 64}, {"kind": "symbolic link"}],
 )
 def test_content_mode_owner_and_kind_all_count(changes: dict[str, object]) -> None:
-    assert not _as_wanted(FILE, state(**changes))
+    assert not as_wanted(FILE, state(**changes))
 
 
-def test_what_is_missing_is_not_as_wanted() -> None:
-    assert not _as_wanted(FILE, None)
-    assert not _as_wanted(ManagedDirectory("/opt/calcom"), None)
+def test_what_is_missing_is_notas_wanted() -> None:
+    assert not as_wanted(FILE, None)
+    assert not as_wanted(ManagedDirectory("/opt/calcom"), None)
 
 
 def test_files_travel_with_their_final_mode_and_owner() -> None:

@@ -151,7 +151,8 @@ def test_database_is_on_the_network_without_a_way_out_alone() -> None:
     host = project(host_context())
     assert host["services"]["db"]["networks"] == ["data"]
     assert host["networks"]["data"]["internal"] is True
-    assert set(host["services"]["proxy"]["networks"]) == {"front"}
+    assert set(host["services"]["proxy"]["networks"]) == {"edge", "front"}
+    assert [name for name, service in host["services"].items() if "edge" in service["networks"]] == ["proxy"]
     assert host["services"]["web"]["networks"] == ["front", "data"]
 
 

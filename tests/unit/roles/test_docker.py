@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -52,6 +53,12 @@ class FakeTables:
     """Stands in for iptables and ip6tables: keeps rules in a file and knows -C, -I and -N."""
 
     def __init__(self, folder: Path) -> None:
+        self.kernel = folder / "sys"
+        """In place of /proc/sys, so that the machine of the tests keeps its own settings."""
+        for interface, accepts in {"eth0": 1, "eth1": 0, "eth0.100": 2}.items():
+            place = self.kernel / "net/ipv6/conf" / interface
+            place.mkdir(parents=True)
+            (place / "accept_ra").write_text(f"{accepts}\n")
         self.log = folder / "rules"
         self.log.touch()
         self.programs = folder / "bin"
@@ -67,8 +74,17 @@ class FakeTables:
             program.chmod(0o755)
 
     def run(self, script: bytes) -> list[str]:
+        before, whole, after = script.partition(b"/proc/sys")
+        assert whole
+        assert whole not in after
+        script = before + bytes(self.kernel) + after
         subprocess.run(["sh"], input=script, check=True, env={"PATH": f"{self.programs}:/usr/bin:/bin"})
         return self.log.read_text().splitlines()
+
+    def adverts_taken(self) -> dict[str, int]:
+        return {
+            file.parent.name: int(file.read_text()) for file in self.kernel.glob("net/ipv6/conf/*/accept_ra")
+        }
 
 
 def test_firewall_adds_its_rules_once(tmp_path: Path) -> None:
@@ -76,5 +92,19 @@ def test_firewall_adds_its_rules_once(tmp_path: Path) -> None:
     script = of_source("distribution")["/opt/calcom/firewall.sh"].content
     rules = tables.run(script)
     assert "iptables INPUT -i br-cal-data -j DROP" in rules
-    assert any(rule.startswith("iptables DOCKER-USER -o br-cal-front") for rule in rules)
+    for program, bridge in itertools.product(("iptables", "ip6tables"), ("br-cal-front", "br-cal-edge")):
+        assert any(rule.startswith(f"{program} DOCKER-USER -o {bridge}") for rule in rules)
     assert tables.run(script) == rules
+
+
+def test_a_host_that_becomes_a_router_still_takes_its_route_from_adverts(tmp_path: Path) -> None:
+    tables = FakeTables(tmp_path)
+    tables.run(of_source("distribution")["/opt/calcom/firewall.sh"].content)
+    assert tables.adverts_taken() == {"eth0": 2, "eth1": 0, "eth0.100": 2}
+
+
+def test_the_engine_forwards_ipv6_by_address_where_the_host_speaks_it() -> None:
+    path = "/etc/docker/daemon.json"
+    settings = json.loads(of_source("distribution")[path].content)
+    assert (settings["experimental"], settings["ip6tables"]) == (True, True)
+    assert "ip6tables" not in json.loads(of_source("distribution", ipv6=False)[path].content)

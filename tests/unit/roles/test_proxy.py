@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import bcrypt
 
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import proxy
-from tests.unit.roles.hosts import DOMAIN, WITH_API, host_context
+from deploy.roles.context import HostContext
+from tests.unit.roles.hosts import DOMAIN, GIVEN, WITH_API, host_context
 
 
 def configuration(**settings: Any) -> str:
@@ -44,9 +48,31 @@ def test_open_sign_up_opens_sign_up_alone() -> None:
     assert "auth/setup" in opened
 
 
-def test_no_frame_header_is_set_by_the_proxy() -> None:
-    assert "frame-ancestors" not in configuration().lower()
-    assert "x-frame-options" not in configuration().lower()
+def test_each_list_of_networks_fits_into_haproxy_s_lines() -> None:
+    text = configuration(proxy={"trusted_proxies": {"cloudflare": True, "header": "X-Forwarded-For"}})
+    assert "2c0f:f248::/32" in text
+    # MAX_LINE_ARGS of HAProxy is 64.
+    assert max(len(line.split()) for line in text.splitlines() if " acl " in line) < 64
+
+
+def test_a_password_stands_in_the_configuration_as_its_hash_for_the_proxy_s_eyes_alone() -> None:
+    settings: dict[str, Any] = {"proxy": {"admin_access": {"users": {"ada": {"secret": "token"}}}}}
+    text = configuration(**settings)
+    assert GIVEN["token"] not in text
+    (hashed,) = re.findall(r"\n    user ada password (\S+)\n", text)
+    assert bcrypt.checkpw(GIVEN["token"].encode(), hashed.encode())
+    assert text == configuration(**settings), "a second deploy changes nothing"
+    items = {item.path: item for item in proxy.files(host_context(**settings))}
+    file = items["/opt/calcom/proxy/haproxy.cfg"]
+    assert (file.mode, file.owner, file.group) == ("0640", 0, 99)
+
+
+def test_hosts_without_ipv6_bind_none() -> None:
+    assert ":::443" in configuration()
+    host = HostContext(**{**vars(host_context()), "ipv6": False})
+    (file,) = [item for item in proxy.files(host) if item.path.endswith("haproxy.cfg")]
+    assert isinstance(file, ManagedFile)
+    assert b":::" not in file.content
 
 
 def test_connections_follow_the_setting_with_a_reserve_for_the_inner_entrance() -> None:

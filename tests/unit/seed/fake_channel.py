@@ -21,6 +21,7 @@ from deploy.calcom.models import (
     Webhook,
     WebhookFields,
 )
+from tests.unit.calcom.bare import bare_event_type, bare_webhook
 
 OFFICE = (TimeRange(start=dt.time(9), end=dt.time(17)),)
 
@@ -116,32 +117,7 @@ class FakeChannel:
         there = list(self.event_types.values())  # others may be made in the meantime, by other threads
         if any(item.slug == fields.slug for item in there):
             raise AlreadyExists("slug taken", status=400)
-        bare = EventType(
-            id=self._next(),
-            title=fields.title or "",
-            slug=fields.slug or "",
-            length_minutes=fields.length_minutes or 0,
-            description=fields.description,
-            hidden=bool(fields.hidden),
-            locations=(),
-            schedule_id=None,
-            buffer_before_minutes=0,
-            buffer_after_minutes=0,
-            slot_interval_minutes=None,
-            offset_start_minutes=0,
-            minimum_notice_minutes=120,
-            only_first_slot=False,
-            booking_limits=None,
-            duration_limits=None,
-            booking_window=None,
-            requires_confirmation=False,
-            requires_email_verification=False,
-            lock_time_zone=False,
-            custom_name=None,
-            success_redirect_url=None,
-            color=None,
-            seats=None,
-        )
+        bare = bare_event_type(self._next(), fields)
         self.event_types[bare.id] = bare
         self._may_break(f"create event type {fields.slug}")
         return self._set_event_type(bare.id, fields)
@@ -173,17 +149,7 @@ class FakeChannel:
 
     def create_webhook(self, fields: WebhookFields, event_type_id: int | None = None) -> Webhook:
         self.writes.append(f"create webhook {fields.url}")
-        blank = Webhook(
-            id=str(self._next()),
-            event_type_id=event_type_id,
-            url=fields.url or "",
-            triggers=(),
-            active=True,
-            secret=None,
-            payload_template=None,
-            time=None,
-            time_unit=None,
-        )
+        blank = bare_webhook(str(self._next()), fields.url or "", event_type_id)
         held = self._set_webhook(blank, fields)
         self._may_break(f"create webhook {fields.url}")
         return held

@@ -28,6 +28,7 @@ from deploy.calcom.signatures import HEADER, sign
 from deploy.smoke.deliveries import Delivery, NoDeliveryError, ReceiverGoneError
 from deploy.smoke.inside import Calendars, Probe
 from deploy.smoke.mails import Mail
+from tests.unit.calcom.bare import bare_event_type, bare_webhook
 
 ADA = User(
     id=1,
@@ -219,16 +220,12 @@ class FakeInstance:
         self._called("create_webhook", fields)
         assert fields.url
         assert fields.triggers
-        webhook = Webhook(
-            id=f"webhook-{self._number()}",
-            event_type_id=event_type_id,
-            url=fields.url,
+        webhook = bare_webhook(
+            f"webhook-{self._number()}",
+            fields.url,
+            event_type_id,
             triggers=fields.triggers,
-            active=True,
             secret=fields.secret,
-            payload_template=None,
-            time=None,
-            time_unit=None,
         )
         self.webhooks[webhook.id] = webhook
         return webhook
@@ -367,31 +364,11 @@ class FakeInstance:
 
 
 def event_type_of(number: int, fields: EventTypeFields) -> EventType:
-    assert fields.title
-    assert fields.slug
-    return EventType(
-        id=number,
-        title=fields.title,
-        slug=fields.slug,
-        length_minutes=fields.length_minutes or 30,
-        description=fields.description,
-        hidden=bool(fields.hidden),
+    """The event type of these fields, which can be booked at once."""
+    return bare_event_type(
+        number,
+        fields,
         locations=fields.locations or (),
         schedule_id=fields.schedule_id,
-        buffer_before_minutes=0,
-        buffer_after_minutes=0,
-        slot_interval_minutes=None,
-        offset_start_minutes=0,
         minimum_notice_minutes=0,
-        only_first_slot=False,
-        booking_limits=None,
-        duration_limits=None,
-        booking_window=None,
-        requires_confirmation=False,
-        requires_email_verification=False,
-        lock_time_zone=False,
-        custom_name=None,
-        success_redirect_url=None,
-        color=None,
-        seats=None,
     )

@@ -22,7 +22,7 @@ from deploy.calcom.errors import (
     UnexpectedShape,
     UnlicensedApi,
 )
-from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule, Webhook
+from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule
 from deploy.errors import CalstackError
 from deploy.smoke.faults import EXPLANATIONS
 from deploy.smoke.inside import Probe
@@ -30,6 +30,7 @@ from deploy.smoke.journey import Means, run_smoke_test
 from deploy.smoke.mails import Mail
 from deploy.smoke.report import SmokeReport
 from deploy.smoke.stage import GUEST_EMAIL
+from tests.unit.calcom.bare import bare_webhook
 from tests.unit.smoke.instance import NOW, FakeClock, FakeInside, FakeInstance, FakeReceiver, event_type_of
 
 ALL_STEPS = [
@@ -808,10 +809,7 @@ def test_bookings_of_customers_are_never_touched(instance: FakeInstance, run: Ru
     }
     instance.bookings.update(theirs)
     instance.event_types[3] = event_type_of(3, EventTypeFields(title="x", slug="my-calstack-smoke-1"))
-    instance.webhooks["w"] = Webhook(
-        id="w", event_type_id=2, url="https://x.test", triggers=("BOOKING_CREATED",), active=True, secret="s",
-        payload_template=None, time=None, time_unit=None,
-    )  # fmt: skip
+    instance.webhooks["w"] = bare_webhook("w", "https://x.test", 2, triggers=("BOOKING_CREATED",), secret="s")
     assert run().passed
     assert instance.bookings == theirs
     assert list(instance.event_types) == [2, 3]

@@ -16,7 +16,6 @@ from deploy.calcom.models import (
     BookingWindow,
     CalVideoSettings,
     Color,
-    DestinationCalendar,
     EventType,
     EventTypeFields,
     Location,
@@ -28,9 +27,8 @@ from deploy.calcom.models import (
     Seats,
     plain_booking_fields,
 )
-from deploy.calcom.wire import Wire
+from deploy.calcom.wire import Wire, alike
 from deploy.calcom.wire.booking_fields import BookingFieldAnswer, booking_field
-from deploy.calcom.wire.event_types import CAL_VIDEO_NAMES, CalVideoAnswer
 
 _DISABLED = {"disabled": True}
 
@@ -109,6 +107,10 @@ class ActiveAnswer(Wire):
     maximum: int | None = Field(None, alias="maximumActiveBookings")
     offer: bool | None = Field(None, alias="offerReschedule")
 
+    def limit(self) -> ActiveBookingsLimit | None:
+        """The limit in calstack's words."""
+        return alike.active_limit(self.maximum, self.offer)
+
 
 class WindowAnswer(Wire):
     """`bookingWindow`, or `disabled`."""
@@ -162,33 +164,19 @@ class SeatsAnswer(Wire):
     show_attendees: bool | None = Field(None, alias="showAttendeeInfo")
     show_available_count: bool | None = Field(None, alias="showAvailabilityCount")
 
-
-class CalendarAnswer(Wire):
-    """`destinationCalendar`."""
-
-    integration: str
-    external_id: str = Field(alias="externalId")
+    def seats(self) -> Seats | None:
+        """The seats in calstack's words."""
+        return alike.seats(self.per_slot, self.show_attendees, self.show_available_count)
 
 
-class EventTypeAnswer(Wire):
+class EventTypeAnswer(alike.AlikeEventType):
     """An event type, in lists too; what is at its default may be missing."""
 
-    id: int
-    title: str
-    slug: str
     length_minutes: int = Field(alias="lengthInMinutes")
     length_options: tuple[int, ...] = Field((), alias="lengthInMinutesOptions")
-    description: str | None
-    hidden: bool
     locations: list[LocationAnswer]
     questions: list[QuestionAnswer] = Field(alias="bookingFields")
     schedule_id: int | None = Field(alias="scheduleId")
-    buffer_before_minutes: int = Field(alias="beforeEventBuffer")
-    buffer_after_minutes: int = Field(alias="afterEventBuffer")
-    slot_interval_minutes: int | None = Field(alias="slotInterval")
-    offset_start_minutes: int = Field(alias="offsetStart")
-    minimum_notice_minutes: int = Field(alias="minimumBookingNotice")
-    only_first_slot: bool = Field(alias="onlyShowFirstAvailableSlot")
     booking_limits: LimitsAnswer | None = Field(None, alias="bookingLimitsCount")
     duration_limits: LimitsAnswer | None = Field(None, alias="bookingLimitsDuration")
     active: ActiveAnswer | None = Field(None, alias="bookerActiveBookingsLimit")
@@ -196,32 +184,21 @@ class EventTypeAnswer(Wire):
     layouts: LayoutsAnswer | None = Field(None, alias="bookerLayouts")
     policy: PolicyAnswer | None = Field(None, alias="confirmationPolicy")
     recurring: RecurrenceAnswer | None = Field(None, alias="recurrence")
-    requires_email_verification: bool = Field(alias="requiresBookerEmailVerification")
-    lock_time_zone: bool = Field(alias="lockTimeZoneToggleOnBookingPage")
     custom_name: str | None = Field(None, alias="customName")
     success_redirect_url: str | None = Field(None, alias="successRedirectUrl")
     colors: ColorAnswer | None = Field(None, alias="color")
     places: SeatsAnswer | None = Field(None, alias="seats")
-    disable_guests: bool = Field(alias="disableGuests")
-    hide_calendar_notes: bool = Field(alias="hideCalendarNotes")
-    hide_calendar_event_details: bool = Field(alias="hideCalendarEventDetails")
-    hide_organizer_email: bool = Field(alias="hideOrganizerEmail")
-    calendar: CalendarAnswer | None = Field(None, alias="destinationCalendar")
+    calendar: alike.CalendarAnswer | None = Field(None, alias="destinationCalendar")
     use_destination_calendar_email: bool = Field(alias="useDestinationCalendarEmail")
-    video: CalVideoAnswer | None = Field(None, alias="calVideoSettings")
+    video: alike.CalVideoAnswer | None = Field(None, alias="calVideoSettings")
     requires_authentication: bool = Field(False, alias="bookingRequiresAuthentication")
 
     def event_type(self) -> EventType:
         """The event type in calstack's words."""
-        direct = {
-            name: getattr(self, name)
-            for name in EventTypeAnswer.model_fields
-            if name in EventType.model_fields
-        }
         policy = self.policy or PolicyAnswer.model_validate({})
         return EventType(
             **{
-                **direct,
+                **self.direct(),
                 # Null in the database is an empty text here.
                 "description": self.description or None,
                 "custom_name": self.custom_name or None,
@@ -229,9 +206,9 @@ class EventTypeAnswer(Wire):
                 "booking_fields": plain_booking_fields(
                     [question for item in self.questions if (question := item.question()) is not None]
                 ),
-                "booking_limits": _limits(self.booking_limits),
-                "duration_limits": _limits(self.duration_limits),
-                "active_bookings_limit": self._active_limit(),
+                "booking_limits": alike.limits(self.booking_limits),
+                "duration_limits": alike.limits(self.duration_limits),
+                "active_bookings_limit": self.active and self.active.limit(),
                 "booking_window": self._window(),
                 "booker_layouts": self.layouts and BookerLayouts(**dict(self.layouts)),
                 "requires_confirmation": policy.type is not None,
@@ -239,9 +216,9 @@ class EventTypeAnswer(Wire):
                 "unconfirmed_blocks_slot": policy.blocks,
                 "recurrence": self._recurrence(),
                 "color": self.colors and Color(**dict(self.colors)),
-                "seats": self._seats(),
-                "destination_calendar": self.calendar and DestinationCalendar(**dict(self.calendar)),
-                "cal_video": self.video and CalVideoSettings(**dict(self.video)),
+                "seats": self.places and self.places.seats(),
+                "destination_calendar": self.calendar and self.calendar.calendar(),
+                "cal_video": self.video and self.video.settings(),
             }
         )
 
@@ -258,11 +235,6 @@ class EventTypeAnswer(Wire):
             requires_confirmation=event_type.requires_confirmation,
             seats_per_slot=event_type.seats.per_slot if event_type.seats else None,
         )
-
-    def _active_limit(self) -> ActiveBookingsLimit | None:
-        if self.active is None or not self.active.maximum:
-            return None
-        return ActiveBookingsLimit(maximum=self.active.maximum, offer_reschedule=bool(self.active.offer))
 
     def _window(self) -> BookingWindow | None:
         window = self.window
@@ -284,44 +256,13 @@ class EventTypeAnswer(Wire):
             frequency=answer.frequency, interval=answer.interval, occurrences=answer.occurrences
         )
 
-    def _seats(self) -> Seats | None:
-        if self.places is None or not self.places.per_slot:
-            return None
-        return Seats(
-            per_slot=self.places.per_slot,
-            show_attendees=bool(self.places.show_attendees),
-            show_available_count=self.places.show_available_count is not False,
-        )
-
-
-def _limits(answer: LimitsAnswer | None) -> PeriodLimits | None:
-    limits = PeriodLimits(**dict(answer)) if answer else None
-    return None if limits == PeriodLimits() else limits
-
 
 EVENT_TYPE_NAMES = {
-    "title": "title",
-    "slug": "slug",
+    **alike.ALIKE_NAMES,
     "length_minutes": "lengthInMinutes",
-    "description": "description",
-    "hidden": "hidden",
     "schedule_id": "scheduleId",
-    "buffer_before_minutes": "beforeEventBuffer",
-    "buffer_after_minutes": "afterEventBuffer",
-    "slot_interval_minutes": "slotInterval",
-    "offset_start_minutes": "offsetStart",
-    "minimum_notice_minutes": "minimumBookingNotice",
-    "only_first_slot": "onlyShowFirstAvailableSlot",
-    "requires_email_verification": "requiresBookerEmailVerification",
-    "lock_time_zone": "lockTimeZoneToggleOnBookingPage",
     "custom_name": "customName",
-    "success_redirect_url": "successRedirectUrl",
-    "disable_guests": "disableGuests",
-    "hide_calendar_notes": "hideCalendarNotes",
-    "hide_calendar_event_details": "hideCalendarEventDetails",
-    "hide_organizer_email": "hideOrganizerEmail",
     "use_destination_calendar_email": "useDestinationCalendarEmail",
-    "requires_authentication": "bookingRequiresAuthentication",
 }
 """Fields that only have another name over API v2."""
 
@@ -511,18 +452,10 @@ def _color_input(color: Color | None) -> dict[str, Any] | None:
     return None if color is None else {"lightThemeHex": color.light, "darkThemeHex": color.dark}
 
 
-def _calendar_input(calendar: DestinationCalendar | None) -> dict[str, Any] | None:
-    if calendar is None:
-        return None
-    return {"integration": calendar.integration, "externalId": calendar.external_id}
-
-
 def _cal_video_input(settings: CalVideoSettings | None) -> dict[str, Any] | None:
-    if settings is None:
-        return None
-    switches = {theirs: getattr(settings, ours) for ours, theirs in CAL_VIDEO_NAMES.items()}
+    switches = alike.cal_video_input(settings)
     # None is no URL to the validation.
-    return {name: value for name, value in switches.items() if value is not None}
+    return switches and {name: value for name, value in switches.items() if value is not None}
 
 
 _COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
@@ -538,7 +471,7 @@ _COMPOSED: Mapping[str, Callable[[Any], dict[str, Any]]] = MappingProxyType(
         "recurrence": lambda value: {"recurrence": _recurrence_input(value)},
         "color": lambda value: {"color": _color_input(value)},
         "seats": lambda value: {"seats": _seats_input(value)},
-        "destination_calendar": lambda value: {"destinationCalendar": _calendar_input(value)},
+        "destination_calendar": lambda value: {"destinationCalendar": alike.calendar_input(value)},
         "cal_video": lambda value: {"calVideoSettings": _cal_video_input(value)},
     }
 )
