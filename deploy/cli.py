@@ -23,6 +23,7 @@ from deploy.actions import report as reporting
 from deploy.actions import secrets as keeping
 from deploy.actions import seed as seeding
 from deploy.actions import smoke as smoking
+from deploy.actions import smoke_monitor as watching
 from deploy.actions import webhook as judging
 from deploy.actions.instance import Instance
 from deploy.actions.opening import Locked, choose, opened
@@ -32,6 +33,7 @@ from deploy.lab import verbs as lab_verbs
 from deploy.lab.mail import Mailbox as LabMailbox
 from deploy.seed.schema import schema_text
 from deploy.settings.load import load_inventory
+from deploy.smoke.report import SmokeReport
 
 CONSOLE = Console()
 
@@ -345,12 +347,16 @@ def seed_schema_command() -> int:
 @click.option(
     "--queued-webhooks", is_flag=True, help="With --url: webhooks are queued, a minute is not late."
 )
+@click.option(
+    "--ping", is_flag=True, help="Tell the monitor of jobs.ping_url, or of CALSTACK_PING_URL, how it went."
+)
 def smoke_command(
     inventory_name: str,
     limit: Sequence[str],
     as_json: bool,
     foreign: seeding.ForeignAccess | None,
     junit: Path | None,
+    ping: bool,
     **reach: Any,
 ) -> int:
     """Book as a guest would, see the webhooks arrive, move, cancel, leave nothing behind.
@@ -359,21 +365,27 @@ def smoke_command(
 
     Example: calstack smoke --url https://cal.example.com --email ada@example.com --password-file ada.txt
     """
+    monitor = os.environ.get(watching.ADDRESS_VARIABLE) or None
     if foreign is not None:
-        return _smoke_any(smoking.any_instance(foreign, **reach), as_json, junit)
+        return _smoke_any(smoking.any_instance(foreign, **reach), as_json, junit, ping, monitor)
     if any(reach.values()):
         raise InputError(
             "without --url it is the inventory's hosts that are tested",
             fix="add --url, or leave out the rest",
         )
     inventory = load_inventory(inventory_name)
+    if ping:
+        watching.refuse_unwatched(inventory, choose(inventory, limit), monitor)
     open_mailbox = LabMailbox if inventory.lab is not None else None
     with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("smoke test") as free:
         with CONSOLE.stage("Smoke test") as now:
-            results = hosts.connection.on_each(
-                free.names,
-                lambda name: smoking.smoke(hosts.instance(name), open_mailbox=open_mailbox, progress=now),
-            )
+
+            def test(name: str) -> SmokeReport:
+                instance = hosts.instance(name)
+                run = functools.partial(smoking.smoke, instance, open_mailbox=open_mailbox, progress=now)
+                return watching.monitor_of(instance, monitor).watch(run, CONSOLE.line) if ping else run()
+
+            results = hosts.connection.on_each(free.names, test)
         if junit is not None:
             smoking.write_junit(junit, results, {**hosts.connection.failures, **free.refused})
         return reporting.finish(
@@ -381,9 +393,14 @@ def smoke_command(
         )
 
 
-def _smoke_any(instance: smoking.AnyInstance, as_json: bool, junit: Path | None) -> int:
+def _smoke_any(
+    instance: smoking.AnyInstance, as_json: bool, junit: Path | None, ping: bool, monitor: str | None
+) -> int:
+    if ping and monitor is None:
+        raise InputError("there is no monitor to tell", fix=f"set {watching.ADDRESS_VARIABLE}")
     with CONSOLE.stage("Smoke test") as now:
-        report = smoking.smoke_any(instance, progress=now)
+        run = functools.partial(smoking.smoke_any, instance, progress=now)
+        report = watching.Monitor(monitor).watch(run, CONSOLE.line) if ping and monitor else run()
     if junit is not None:
         smoking.write_junit(junit, {instance.name: report}, {})
     if as_json:

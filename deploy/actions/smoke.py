@@ -59,12 +59,13 @@ def smoke(
     ):
         means = Means(
             inside=HostInside(instance),
-            api=ApiGuest(api_http) if instance.settings.images.api else None,
+            api=ApiGuest(api_http) if instance.settings.has_api else None,
+            key_owner=ApiChannel(api_http, instance.api_key).me if instance.settings.has_api else None,
             mailbox=open_mailbox(instance.remote) if open_mailbox and instance.settings.smtp else None,
             ahead=InstanceClock(http).ahead,
             remove_cancelled_bookings=lambda uids: _remove_cancelled(instance, uids),
             alone=True,
-            queued_webhooks="TASKER_ENABLE_WEBHOOKS" in instance.settings.app.env,
+            queued_webhooks=instance.settings.app.env.get("TASKER_ENABLE_WEBHOOKS") == "1",
         )
         return run_smoke_test(Guest(http), channel, receiver, means, progress=progress)
 

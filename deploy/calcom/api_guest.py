@@ -15,6 +15,7 @@ import httpx
 from deploy.calcom.booking import BookingRequest, Look, book_once
 from deploy.calcom.errors import (
     AlreadyCancelled,
+    AlreadyExists,
     InvalidInput,
     NoAnswer,
     NotFound,
@@ -72,6 +73,8 @@ class ApiGuest:
         }
         if time_zone != "UTC":
             params["timeZone"] = time_zone
+        if event.length_options:
+            params["duration"] = str(event.length_minutes)
         days = self._rest.get("/v2/slots", SLOTS, dict[str, list[bookings.SlotAnswer]], params)
         starts = {slot.start.astimezone(dt.UTC) for day in days.values() for slot in day}
         # An end at midnight is taken for a date, and so for the end of the day that begins.
@@ -79,13 +82,16 @@ class ApiGuest:
 
     def reserve(self, event: PublicEvent, start: dt.datetime) -> Reservation:
         """Hold a slot for five minutes; raises `SlotTaken`."""
+        body: dict[str, Any] = {"eventTypeId": event.id, "slotStart": bookings.moment(start)}
+        if event.length_options:
+            body["slotDuration"] = event.length_minutes
         try:
             return self._rest.write(
                 "POST",
                 "/v2/slots/reservations",
                 SLOTS,
                 bookings.ReservationAnswer,
-                {"eventTypeId": event.id, "slotStart": bookings.moment(start)},
+                body,
                 idempotent=False,
             ).reservation()
         except InvalidInput as error:
@@ -147,6 +153,9 @@ class ApiGuest:
                 body,
                 idempotent=False,
             )
+        except AlreadyExists as error:
+            # The last seat is gone, or somebody was faster by a moment.
+            raise _slot_taken(error) from error
         except InvalidInput as error:
             if "not available" not in error.message:
                 raise

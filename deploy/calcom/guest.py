@@ -75,6 +75,8 @@ class Guest:
                 "startTime": iso_milliseconds(start),
                 "endTime": iso_milliseconds(end),
                 "timeZone": time_zone,
+                # A text here, as the page sends it.
+                **({"duration": str(event.length_minutes)} if event.length_options else {}),
             },
             bookings.SlotsAnswer,
         )

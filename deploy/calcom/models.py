@@ -557,6 +557,18 @@ class PublicEvent(Model):
     locations: tuple[Location, ...]
     requires_confirmation: bool
     seats_per_slot: int | None
+    length_options: tuple[int, ...] = ()
+    """The lengths among which a guest may choose; none where there is only the one."""
+
+    def lasting(self, minutes: int) -> Self:
+        """The event type with the length that a guest has chosen, for slots, reservations and bookings.
+
+        Raises `ValueError` for a length that it does not offer.
+        """
+        if minutes != self.length_minutes and minutes not in self.length_options:
+            offered = ", ".join(map(str, self.length_options or (self.length_minutes,)))
+            raise ValueError(f"{self.slug} does not last {minutes} minutes, but {offered}")
+        return self.model_copy(update={"length_minutes": minutes})
 
 
 class Slot(Model):

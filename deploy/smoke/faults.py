@@ -159,7 +159,8 @@ EXPLANATIONS: dict[str, Explanation] = {
         "licence; or give the API its licence, or deploy a build that wants none",
     ),
     "key-expired": Explanation(
-        "the API key was good once", "make a new key (Settings, Developer, API keys) and give that"
+        "the API key was good once",
+        "make a new key (Settings, Developer, API keys) and give that; calstack's own is mended by a deploy",
     ),
     "key-wrong-prefix": Explanation(
         "API v2 does not take it for an API key: keys begin with the instance's prefix, `cal_` where nobody "
@@ -168,7 +169,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "key-unknown": Explanation(
         "API v2 does not know the key: it is of another instance, or was deleted",
-        "make a new key on this very instance and give that",
+        "make a new key on this very instance and give that; calstack's own is mended by a deploy",
     ),
     "other-version": Explanation(
         "this version of Cal.com answers differently from the versions that calstack knows",

@@ -12,7 +12,7 @@ from functools import partial
 from deploy.calcom import signatures
 from deploy.calcom.booking import BookingRequest
 from deploy.calcom.channel import Channel
-from deploy.calcom.errors import SlotTaken
+from deploy.calcom.errors import SlotTaken, UnlicensedApi
 from deploy.calcom.models import Booking, PublicEvent, User
 from deploy.errors import CalstackError
 from deploy.smoke.clock import Clock, SystemClock
@@ -65,6 +65,8 @@ class Means:
     """Where the host is ours."""
     api: BookingPath | None = None
     """The way of guests over API v2, where there is one."""
+    key_owner: Callable[[], User] | None = None
+    """Asks API v2 whose calstack's own key is, where there are both."""
     mailbox: Mailbox | None = None
     """Where the instance's mails can be read."""
     ahead: Callable[[], dt.timedelta | None] = lambda: None
@@ -152,6 +154,7 @@ class Journey:
         user = self._put_up_a_hidden_event_type()
         event = self._open_its_page(user)
         self._walk_as(Walk(self._guest), user, event)
+        self._see_that_api_v2_takes_the_key()
         if self._means.api is not None:
             # What customers' own pages do; guests need no key there (FACTS §4).
             self._walk_as(Walk(self._means.api, " over API v2"), user, event)
@@ -202,6 +205,19 @@ class Journey:
             if not probe.reached:
                 fault = "hairpin-not-trusted" if probe.certificate_refused else "hairpin-broken"
                 raise CheckError(fault, f"from inside of web: {probe.said}")
+
+    def _see_that_api_v2_takes_the_key(self) -> None:
+        if self._means.key_owner is None:
+            return
+        with self._steps.step("see that API v2 takes the key", limit_seconds=30) as step:
+            try:
+                step.detail = f"it is {self._means.key_owner().email}'s"
+            except UnlicensedApi:
+                # Guests need no key, and all that a host does goes over the web app.
+                step.outcome = "skipped"
+                step.detail = (
+                    "this build of API v2 takes keys only with a licence; without one everything else works"
+                )
 
     def _clear_what_earlier_runs_left(self) -> None:
         with self._steps.step("clear what earlier runs left", limit_seconds=120) as step:

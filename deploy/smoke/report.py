@@ -122,6 +122,8 @@ class RunningStep:
 
     def __init__(self) -> None:
         self.detail = ""
+        self.outcome: Literal["ok", "skipped"] = "ok"
+        """`skipped` where it turned out that there is nothing to test; then `detail` says why."""
 
 
 @dataclass
@@ -154,7 +156,7 @@ class Steps:
         except BaseException:
             self._record(Step(name, "failed", self._since(begun), limit_seconds, "interrupted"))
             raise
-        self._record(Step(name, "ok", taken, limit_seconds, running.detail))
+        self._record(Step(name, running.outcome, taken, limit_seconds, running.detail))
 
     def skip(self, name: str, why: str) -> None:
         """Record a step that this instance, or what is known of it, does not allow."""

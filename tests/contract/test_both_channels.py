@@ -30,6 +30,7 @@ from deploy.calcom.models import (
     Location,
     Override,
     ScheduleFields,
+    Seats,
     TimeRange,
     WebhookFields,
     plain_booking_fields,
@@ -203,3 +204,46 @@ def test_a_guest_books_moves_and_cancels_over_either(both: Both) -> None:
     for guest, booking in zip(guests, booked, strict=True):
         guest.cancel(booking.uid, "test")
         assert both.api.get_booking(booking.uid).status == "cancelled"
+
+
+def test_a_guest_chooses_among_lengths_over_either(both: Both) -> None:
+    fields = EventTypeFields(**BASE, slug="lengths", length_options=(15, 30, 60))
+    both.api.create_event_type(fields)
+    events = [guest.event("admin", "lengths") for guest in (both.api_guest, both.web_guest)]
+    assert events[0] == events[1]
+    assert events[0].length_options == (15, 30, 60)
+    long = events[0].lasting(60)
+    with pytest.raises(ValueError, match="15, 30, 60"):
+        events[0].lasting(45)
+    evening = FIRST_MONDAY + dt.timedelta(hours=22)
+    guests: tuple[ApiGuest | Guest, ...] = (both.api_guest, both.web_guest)
+    for number, guest in enumerate(guests):
+        # The hours end at midnight: so late there is a start for half an hour, and none for a whole one.
+        late = evening + dt.timedelta(minutes=90)
+        assert [slot.start for slot in guest.slots(events[0], late, late + dt.timedelta(minutes=15))] == [
+            late
+        ]
+        assert guest.slots(long, late, late + dt.timedelta(minutes=15)) == ()
+        start = FIRST_MONDAY + dt.timedelta(days=1, hours=8 + 2 * number)
+        guest.reserve(long, start)
+        request = BookingRequest(
+            event=long, start=start, name="Jane Smith", email="jane@acme.test", place="+4930901820"
+        )
+        booked = guest.book(request)
+        assert booked.end - booked.start == dt.timedelta(hours=1)
+        guest.cancel(booked.uid, "test")
+
+
+def test_the_last_seat_is_a_taken_slot_over_either(both: Both) -> None:
+    seats = Seats(per_slot=1)
+    both.api.create_event_type(EventTypeFields(**BASE, slug="one-seat", seats=seats))
+    event = both.api_guest.event("admin", "one-seat")
+    start = FIRST_MONDAY + dt.timedelta(days=2, hours=8)
+    requests = [
+        BookingRequest(event=event, start=start, name="Jane", email=f"{name}@acme.test", place="+4930901820")
+        for name in "ab"
+    ]
+    both.api_guest.book(requests[0])
+    for guest in (both.api_guest, both.web_guest):
+        with pytest.raises(SlotTaken):
+            guest.book(requests[1])

@@ -206,6 +206,17 @@ def test_only_the_owner_says_how_long_a_slot_is_held(api: Api) -> None:
     assert held.json()["data"]["reservationDuration"] == 30
 
 
+def test_a_full_slot_with_seats_is_not_held(api: Api) -> None:
+    seats = {"seatsPerTimeSlot": 1, "showAttendeeInfo": False, "showAvailabilityCount": True}
+    type_id = api.made_type("full", seats=seats)
+    start = "2026-12-08T12:00:00Z"
+    assert api.book(type_id, start).status_code == 201
+    body = {"eventTypeId": type_id, "slotStart": start}
+    refused = api.call("POST", "/v2/slots/reservations", SLOTS, body)
+    assert refused.status_code == 422
+    assert message(refused) == f"Booking with id={type_id} at {start} has no more seats left."
+
+
 def test_many_guests_of_one_slot_make_one_booking(api: Api) -> None:
     type_id = api.made_type("wanted")
     with ThreadPoolExecutor(8) as pool:
@@ -283,6 +294,33 @@ def test_a_refreshed_key_takes_the_place_of_the_old_one(api: Api) -> None:
     ]
     assert api.client.get("/v2/me", headers={"authorization": f"Bearer {new}"}).status_code == 200
     assert api.call("GET", "/v2/me", key=old).status_code == 401
+
+
+def test_half_of_a_client_is_told_from_nothing_at_all(api: Api) -> None:
+    only = {"x-cal-client-id": "c"}
+    refused = api.client.get("/v2/me", headers=only)
+    assert message(refused).startswith("ApiAuthStrategy - Only 'x-cal-client-id' header provided.")
+    assert api.client.get("/v2/event-types", headers=only | {"cal-api-version": TYPES}).status_code == 200
+    both = only | {"x-cal-secret-key": "s", "authorization": api.keys.authorization(RECORDER) or ""}
+    assert message(api.client.get("/v2/me", headers=both)).endswith("Client with ID c not found")
+
+
+def test_webhooks_come_in_pages(api: Api) -> None:
+    type_id = api.made_type("paged")
+    for name in "abc":
+        body = {
+            "active": True,
+            "subscriberUrl": f"http://127.0.0.1:9/{name}",
+            "triggers": ["BOOKING_CREATED"],
+        }
+        assert api.call("POST", f"/v2/event-types/{type_id}/webhooks", body=body).status_code == 201
+
+    def page(**query: str) -> httpx.Response:
+        return api.call("GET", f"/v2/event-types/{type_id}/webhooks", **query)
+
+    assert [len(page(take="2", skip=skip).json()["data"]) for skip in "02"] == [2, 1]
+    problem = page(take="251").json()["error"]["details"]["errors"][0]
+    assert problem["constraints"] == {"max": "take must not be greater than 250"}
 
 
 def test_the_web_apps_session_is_a_credential_too(api: Api) -> None:

@@ -210,19 +210,58 @@ def test_a_key_that_is_not_good_is_named(deployed_lab: DeployedLab, key: str, fa
         select 'fault', id, 'fault', '{digest}', now() - interval '3 days' from users where role = 'ADMIN'""",  # noqa: S608 - a digest of ours
     )
     try:
-        done = subprocess.run(
-            [
-                *(deployed_lab.command()[0], "smoke", "--json", "--url", deployed_lab.url),
-                *("--connect-to", deployed_lab.address, "--ca-file", str(deployed_lab.ca_file)),
-            ],
-            env={**deployed_lab.environment, "CALSTACK_API_KEY": key},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        code, report = smoke_by_url(deployed_lab, CALSTACK_API_KEY=key)
     finally:
         sql(deployed_lab, """delete from "ApiKey" where id = 'fault'""")
+    assert (code, report["fault"]["name"]) == (1, fault), report["fault"]
+    assert left_over(deployed_lab) == "0|0|0|0|0"
+
+
+def smoke_by_url(lab: DeployedLab, *options: str, **environment: str) -> tuple[int, dict[str, Any]]:
+    """As one who did not deploy the instance, with what the environment gives: a key, or a password."""
+    done = subprocess.run(
+        [
+            *(lab.command()[0], "smoke", "--json", "--url", lab.url, *options),
+            *("--connect-to", lab.address, "--ca-file", str(lab.ca_file)),
+        ],
+        env={**lab.environment, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout, done.stderr
     (report,) = json.loads(done.stdout)["hosts"]
-    assert (done.returncode, report["fault"]["name"]) == (1, fault), report["fault"]
+    return done.returncode, report
+
+
+@contextmanager
+def the_api_wants_a_licence(lab: DeployedLab) -> Iterator[None]:
+    override = "services: {api: {environment: {STANDIN_LICENCE: required}}}"
+    up = "docker compose up -d --wait api"
+    lab.on_host(f"cd /opt/calcom && echo '{override}' >compose.override.yaml && {up}")
+    try:
+        yield
+    finally:
+        lab.on_host(f"cd /opt/calcom && rm compose.override.yaml && {up}")
+
+
+def test_a_build_that_wants_a_licence_is_named_and_the_web_channel_goes_on(deployed_lab: DeployedLab) -> None:
+    if load_inventory(str(deployed_lab.inventory_path)).hosts["cal1"].images.api is None:
+        pytest.skip("this lab has no API")
+    key = f"cal_{deployed_lab.secrets('cal1')['api_key']}"
+    with the_api_wants_a_licence(deployed_lab):
+        code, report = smoke_by_url(deployed_lab, CALSTACK_API_KEY=key)
+        assert (code, report["fault"]["name"]) == (1, "key-needs-licence")
+        assert "web channel" in report["fault"]["fix"]
+        code, report = smoke_by_url(
+            deployed_lab, "--email", deployed_lab.admin_email, CALSTACK_PASSWORD=deployed_lab.admin_password
+        )
+        assert (code, report["fault"], report["cancelled_bookings"]["left"]) == (0, None, 2)
+        code, report = smoke(deployed_lab)
+        assert (code, report["fault"]) == (0, None)
+        (told,) = [step for step in report["steps"] if step["name"] == "see that API v2 takes the key"]
+        assert (told["outcome"], "licence" in told["detail"]) == ("skipped", True)
+    # Who comes by password can remove no cancelled bookings, and counts them.
+    sql(deployed_lab, """delete from "Booking" where status = 'cancelled' and metadata ? 'calstack-smoke'""")
     assert left_over(deployed_lab) == "0|0|0|0|0"

@@ -12,6 +12,12 @@ from deploy.calcom.wire import Wire
 from deploy.calcom.wire.event_types import LocationAnswer
 
 
+class EventMetadata(Wire):
+    """What `public/event` tells of the event type's metadata."""
+
+    lengths: list[int] | None = Field(None, alias="multipleDuration")
+
+
 class PublicEventAnswer(Wire):
     """`public/event`."""
 
@@ -22,12 +28,16 @@ class PublicEventAnswer(Wire):
     locations: list[LocationAnswer]
     requires_confirmation: bool = Field(alias="requiresConfirmation")
     seats_per_slot: int | None = Field(alias="seatsPerTimeSlot")
+    metadata: EventMetadata | None = None
 
     def public_event(self, username: str) -> PublicEvent:
         """The event in calstack's words."""
+        own = dict(self)
+        own.pop("metadata")
         return PublicEvent(
-            **{**dict(self), "locations": tuple(item.location() for item in self.locations)},
+            **{**own, "locations": tuple(item.location() for item in self.locations)},
             username=username,
+            length_options=tuple((self.metadata and self.metadata.lengths) or ()),
         )
 
 

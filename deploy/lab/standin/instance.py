@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from .clock import Clock
+from .core import task_queue
 from .core.feature_flags import Flags
 from .core.webhooks import Sender
-from .database import Database
+from .database import Database, Row
 from .mail import Mailer
 from .own_address import OwnAddress
 from .settings import Settings
@@ -48,6 +50,14 @@ class Instance:
     def now(self) -> datetime:
         """The present instant."""
         return self.clock.now()
+
+    def tell(self, webhooks: Sequence[Row], trigger: str, payload: Row) -> None:
+        """Send one event to all its subscribers and wait for them, or queue it where that is switched on."""
+        if self.settings.webhooks_queued and trigger in task_queue.QUEUED:
+            with self.database.transaction() as connection:
+                task_queue.add_webhooks(connection, webhooks, trigger, self.now(), payload)
+        else:
+            self.sender.tell(webhooks, trigger, self.now, payload)
 
     def close(self) -> None:
         """End what is under way, then the pool."""

@@ -42,6 +42,7 @@ class Settings:
     cron_api_key: str | None
     cron_secret: str | None
     signup_disabled: bool
+    webhooks_queued: bool
     api_key_prefix: str
     app_name: str
     mail: MailSettings
@@ -82,6 +83,7 @@ class Settings:
             cron_api_key=env.get("CRON_API_KEY"),
             cron_secret=env.get("CRON_SECRET"),
             signup_disabled=env.get("NEXT_PUBLIC_DISABLE_SIGNUP") == "true",
+            webhooks_queued=env.get("TASKER_ENABLE_WEBHOOKS") == "1",
             api_key_prefix=env.get("API_KEY_PREFIX") or "cal_",
             app_name=env.get("NEXT_PUBLIC_APP_NAME") or "Cal.com",
             mail=mail_settings(env),

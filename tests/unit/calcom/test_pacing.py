@@ -183,6 +183,23 @@ class TestTogether:
                 run.result()
         assert most == 4
 
+    def test_two_programs_that_pace_leave_each_other_room(self) -> None:
+        clock = FastClock(40)
+        throttler = Throttler([Row("Default", 20, 10, 15)], clock, lambda: time.sleep(0.003))
+        pacers = [Pacer(clock=clock, sleep=clock.sleep) for _ in range(2)]
+        began = clock()
+        with ThreadPoolExecutor(4) as pool:
+            runs = [
+                pool.submit(calls, throttler, pacers[turn % 2], clock.sleep, 20, attempts=8)
+                for turn in range(4)
+            ]
+            for run in runs:
+                run.result()
+        allowed = 20 * ((clock() - began) / 10 + 1)
+        assert throttler.refused <= 2, "one for whoever is surprised by the other"
+        assert throttler.served == 80
+        assert throttler.served > allowed / 2
+
     def test_beside_a_client_that_does_not_pace_refusals_stay_few(self) -> None:
         clock = FastClock(40)
         throttler = Throttler([Row("Default", 20, 10, 5)], clock)

@@ -22,7 +22,7 @@ from deploy.calcom.errors import (
     UnexpectedShape,
     UnlicensedApi,
 )
-from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule
+from deploy.calcom.models import Booking, EventTypeFields, Page, Schedule, User
 from deploy.errors import CalstackError
 from deploy.smoke.faults import EXPLANATIONS
 from deploy.smoke.inside import Probe
@@ -601,6 +601,37 @@ def test_a_key_that_is_refused(instance: FakeInstance, run: Run, error: Exceptio
     assert report.fault is not None
     assert report.fault.name == fault
     assert "create_schedule" not in instance.calls
+
+
+def test_a_build_that_wants_a_licence_is_named_and_the_rest_goes_on_without_a_key(
+    instance: FakeInstance, receiver: FakeReceiver, means: Means, clock: FakeClock
+) -> None:
+    with_api = replace(
+        means, api=ApiPath(instance), key_owner=refused_key(UnlicensedApi("no licence", status=401))
+    )
+    report = run_smoke_test(instance, instance, receiver, with_api, clock=clock)
+    assert report.passed
+    told = step_of(report, "see that API v2 takes the key")
+    assert (told.outcome, "licence" in told.detail) == ("skipped", True)
+    assert step_of(report, "book over API v2").outcome == "ok"
+
+
+def refused_key(error: Exception) -> Callable[[], User]:
+    def ask() -> User:
+        raise error
+
+    return ask
+
+
+def test_a_key_of_ours_that_is_refused_is_a_fault(
+    instance: FakeInstance, receiver: FakeReceiver, means: Means, clock: FakeClock
+) -> None:
+    with_api = replace(means, key_owner=refused_key(KeyExpired("expired", status=401)))
+    report = run_smoke_test(instance, instance, receiver, with_api, clock=clock)
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.name) == ("see that API v2 takes the key", "key-expired")
+    assert "deploy" in report.fault.fix
+    assert_nothing_left(instance)
 
 
 @pytest.mark.parametrize("moment", ["booked", "find", "cancel", "list_bookings", "delete_webhook"])

@@ -76,6 +76,8 @@ def booking_input(request: BookingRequest) -> dict[str, Any]:
         "start": moment(request.start),
         "attendee": attendee,
     }
+    if request.event.length_options:
+        data["lengthInMinutes"] = request.event.length_minutes
     if request.metadata:
         data["metadata"] = dict(request.metadata)
     if request.answers:

@@ -231,6 +231,7 @@ class EventTypeAnswer(alike.AlikeEventType):
             slug=self.slug,
             username=username,
             length_minutes=self.length_minutes,
+            length_options=tuple(self.length_options or ()),
             locations=event_type.locations,
             requires_confirmation=event_type.requires_confirmation,
             seats_per_slot=event_type.seats.per_slot if event_type.seats else None,

@@ -97,8 +97,8 @@ class Application:
         except psycopg.errors.UniqueViolation as error:
             log.info("%s %s: %s", request.method, path, error)
             return self._refused(ApiError(409, "CONFLICT", "There was a conflict"), url, headers)
-        except psycopg.DataError as error:
-            # A number or a text that no column can hold.
+        except (psycopg.DataError, OverflowError) as error:
+            # A number or a text that no column, or no calendar, can hold.
             log.info("%s %s: %s", request.method, path, error)
             return self._refused(ApiError(400, "BAD_REQUEST", "Invalid value"), url, headers)
         except (QueueHangsError, redis.RedisError) as error:

@@ -19,6 +19,11 @@ NOTHING_PROVIDED = (
     "ApiAuthStrategy - No authentication method provided. Either pass an API key as 'Bearer' header or OAuth "
     "client credentials as 'x-cal-secret-key' and 'x-cal-client-id' headers"
 )
+ONLY_ONE_PROVIDED = (
+    "ApiAuthStrategy - Only '{}' header provided. Please also provide '{}' header or Auth bearer token as "
+    "'Authentication' header"
+)
+CLIENT_ID, CLIENT_SECRET = "x-cal-client-id", "x-cal-secret-key"
 LICENCE_MISSING = "ApiAuthStrategy - api key - Invalid or missing CALCOM_LICENSE_KEY environment variable"
 
 
@@ -35,10 +40,10 @@ class Authentication:
 
         A credential that is supplied and rejected is an error even where none is needed.
         """
+        client, secret = (request.headers.get(name) for name in (CLIENT_ID, CLIENT_SECRET))
         token = bearer(request.headers)
-        if token:
+        if token and not (client and secret):
             return self._user_of_key(token) if token.startswith(KEY_PREFIX) else self._user_of_token()
-        client, secret = (request.headers.get(name) for name in ("x-cal-client-id", "x-cal-secret-key"))
         if client and secret:
             raise refusal(401, f"ApiAuthStrategy - oAuth client - Client with ID {client} not found")
         claims = claims_of(request, self._instance, self._sessions)
@@ -52,9 +57,11 @@ class Authentication:
                     " not found.",
                 )
             return user
+        if secret and not client:
+            raise refusal(401, ONLY_ONE_PROVIDED.format(CLIENT_SECRET, CLIENT_ID))
         if optional:
             return None
-        raise refusal(401, NOTHING_PROVIDED)
+        raise refusal(401, ONLY_ONE_PROVIDED.format(CLIENT_ID, CLIENT_SECRET) if client else NOTHING_PROVIDED)
 
     def _user_of_key(self, key: str) -> Row:
         if self._settings.licence_required:

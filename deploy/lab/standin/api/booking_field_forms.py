@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.booking_fields import Field, is_system, system_fields
 from .errors import refusal
-from .validation import BOOLEAN, STRING, Check, each, problems_of
+from .validation import ARRAY, BOOLEAN, STRING, problems_of
 from .validation import Field as Property
 
 # What a system field is known by in the API: some by their type, some by their slug.
@@ -41,8 +41,6 @@ SPLIT_NAME = (
     Property("lastNameRequired", (BOOLEAN,)),
     Property("disableOnPrefill", (BOOLEAN,)),
 )  # fmt: skip
-
-OPTIONS_CHECK: Check = each(STRING)
 
 
 def stored_system_fields() -> dict[str, Field]:
@@ -104,7 +102,7 @@ def refuse_wrong(given: Any) -> list[dict[str, Any]]:
                 "Each booking field except ones with type equal to name, splitName, email must have a 'slug'"
                 " property.",
             )
-        if needs_slug and str(slug) in slugs:
+        if str(slug) in slugs:
             raise refusal(
                 400, f"Duplicate bookingFields slug '{slug}' found. All bookingFields slugs must be unique."
             )
@@ -130,7 +128,7 @@ def properties_of(kind: str, slug: Any) -> Sequence[Property]:
         Property("label", (STRING,), False),
         Property("required", (BOOLEAN,), False),
     )
-    options = (Property("options", (OPTIONS_CHECK,), False),) if kind in WITH_OPTIONS else ()
+    options = (Property("options", (ARRAY,), False),) if kind in WITH_OPTIONS else ()
     return (*required, *WORDS[1:], *SWITCHES[1:], *options)
 
 

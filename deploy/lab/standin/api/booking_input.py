@@ -22,9 +22,16 @@ from .validation import (
     Check,
     Field,
     Whole,
+    at_least,
     each,
     is_web_url,
     one_of,
+)
+
+PHONE = "attendeePhoneNumber"
+PHONE_MISSING = (
+    'Missing attendee phone number - it is required by the event type. Pass it as "attendee.phoneNumber"'
+    " string in the request."
 )
 
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_TEXT_LENGTH = 50, 40, 500
@@ -77,11 +84,11 @@ CREATION = (
     Field("guests", (ARRAY, each(STRING))),
     Field("meetingUrl", (STRING,)),
     Field("location"),
-    Field("metadata", (METADATA,)),
-    Field("lengthInMinutes", (INTEGER,)),
+    Field("metadata", (METADATA, OBJECT)),
+    Field("lengthInMinutes", (at_least(1), INTEGER)),
     Field("routing", (OBJECT,)),
     Field("emailVerificationCode", (STRING,)),
-    Field("recurrenceCount", (INTEGER,)),
+    Field("recurrenceCount", (at_least(1), INTEGER)),
     Field("instant", (BOOLEAN,)),
 )
 NAMED = Whole(
@@ -139,12 +146,14 @@ def refuse_answers(event_type: Row, given: dict[str, Any]) -> None:
     """Raise ApiError for an answer to one of the host's own questions that is missing or does not fit."""
     answers = dict(given.get("bookingFieldsResponses") or {})
     if given["attendee"].get("phoneNumber"):
-        answers["attendeePhoneNumber"] = given["attendee"]["phoneNumber"]
+        answers[PHONE] = given["attendee"]["phoneNumber"]
     for field in event_type["bookingFields"] or []:
         if booking_fields.is_system(field):
             continue
         name, kind, value = field["name"], field["type"], answers.get(field["name"])
         if field.get("required") and value is None:
+            if name == PHONE:
+                raise refusal(400, PHONE_MISSING)
             raise refusal(
                 400,
                 f"Missing required booking field response: {name} - it is required by the event type booking"
@@ -175,7 +184,7 @@ def refuse_option(field: booking_fields.Field, value: Any) -> None:
             raise refusal(
                 400,
                 f"One or more invalid options for booking field '{field['name']}'. Allowed options are:"
-                " {offered}.",
+                f" {offered}.",
             )
     elif str(value) not in options:
         raise refusal(
@@ -259,7 +268,7 @@ def answers_of(event_type: Row, given: dict[str, Any]) -> dict[str, Any]:
     answers = dict(given.get("bookingFieldsResponses") or {})
     answers |= {"email": attendee.get("email") or "", "name": attendee["name"]}
     optional = {
-        "attendeePhoneNumber": attendee.get("phoneNumber"),
+        PHONE: attendee.get("phoneNumber"),
         "guests": given.get("guests"),
         "location": location_of(event_type, given),
     }
@@ -270,7 +279,7 @@ def refuse_form(event_type: Row, answers: dict[str, Any], rescheduling: bool) ->
     """Raise ApiError where the booking form itself would refuse the answers."""
     known = {name: value for name, value in answers.items() if name != "email" or value or rescheduling}
     wrong = bookings.problems_of_answers(event_type, known, rescheduling)
-    if answers.get("attendeePhoneNumber") and not answers.get("email"):
+    if answers.get(PHONE) and not answers.get("email"):
         wrong = [problem for problem in wrong if not problem.startswith("{email}")]
     if wrong:
         raise ApiError(400, "BAD_REQUEST", "".join(f"responses - {problem}, " for problem in wrong))

@@ -10,7 +10,7 @@ from ..web.procedures.bookings import STATUS
 from . import booking_output
 from .errors import invalid
 from .routing import Call
-from .validation import Check, Field, at_least, at_most, each, is_iso_date, one_of, problems_of
+from .validation import Check, Field, at_least, at_most, each, is_iso_date, number_of, one_of, problems_of
 
 from .validation import INTEGER, NUMBER, STRING  # isort: skip
 
@@ -75,8 +75,8 @@ def read(query: dict[str, str]) -> dict[str, Any]:
             entries = [entry.strip() for entry in query[name].split(",")]
             given[name] = [int(each) if kind is int and each.isdigit() else each for each in entries]
     for name in NUMBERS:
-        if given.get(name, "").lstrip("-").isdigit():
-            given[name] = max(-(2**31), min(int(given[name]), 2**31 - 1))
+        if name in given:
+            given[name] = number_of(given[name])
     known = {field.name for field in QUERY}
     given = {name: value for name, value in given.items() if name in known}
     problems = problems_of(QUERY, given)

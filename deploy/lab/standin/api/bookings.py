@@ -20,7 +20,9 @@ from .routing import OPTIONAL, Call, Route, success
 from .validation import (
     ARRAY,
     BOOLEAN,
+    EMAIL,
     INTEGER,
+    NOT_EMPTY_LIST,
     OBJECT,
     STRING,
     ZONE,
@@ -44,7 +46,7 @@ OUT_OF_BOUNDS = (
     " fetching"
     ' available slots first using the GET /v2/slots endpoint and then make a booking with "start" time'
     " equal to"
-    " one of the available slots."
+    " one of the available slots: https://cal.com/docs/api-reference/v2/slots"
 )
 NO_SEATS = "No more seats left at this seated booking."
 PAST = "Attempting to book a meeting in the past."
@@ -68,7 +70,11 @@ OLD_CREATION = (
     Field("responses", (OBJECT,)),
 )
 
-ABSENCE = (Field("host", (BOOLEAN,)), Field("attendees", (ARRAY,)))
+ABSENT = (Field("email", (EMAIL,), False), Field("absent", (BOOLEAN,), False))
+ABSENCE = (
+    Field("host", (BOOLEAN,)),
+    Field("attendees", (ARRAY, NOT_EMPTY_LIST), nested=ABSENT, listed=True),
+)
 
 
 def booked(call: Call, type_id: int, request: bookings.Request) -> bookings.Made:
@@ -414,11 +420,7 @@ def decided(call: Call, confirmed: bool, reason: str | None) -> dict[str, Any]:
 def mark_absent(call: Call) -> dict[str, Any]:
     """Say who did not come to a booking that has begun."""
     given = checked(ABSENCE, call.body)
-    absent = {
-        str(each.get("email")): bool(each.get("absent"))
-        for each in given.get("attendees") or []
-        if isinstance(each, dict)
-    }
+    absent = {each["email"]: each["absent"] for each in given.get("attendees") or []}
     with call.instance.database.transaction() as connection:
         booking = stored_or(connection, call.params["uid"], "Booking with uid={} not found.")
         if booking["userId"] != call.caller["id"]:
@@ -438,7 +440,7 @@ def mark_absent(call: Call) -> dict[str, Any]:
             connection, "BOOKING_NO_SHOW_UPDATED", booking["userId"], booking["eventTypeId"]
         )
     if absent:
-        call.instance.sender.tell(told, "BOOKING_NO_SHOW_UPDATED", call.now, no_shows(booking, absent))
+        call.instance.tell(told, "BOOKING_NO_SHOW_UPDATED", no_shows(booking, absent))
     return success(read_back(call, booking["uid"]))
 
 

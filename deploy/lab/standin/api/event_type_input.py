@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +22,12 @@ from .validation import (
     URL,
     Check,
     Field,
+    Whole,
     at_least,
     checked,
     each,
     is_iso_date,
     is_number,
-    is_whole_number,
     one_of,
 )
 
@@ -62,12 +65,7 @@ def is_window(value: Any) -> bool:
     if value.get("type") in ("businessDays", "calendarDays"):
         return is_number(value.get("value")) and isinstance(value.get("rolling", False), bool)
     days = value.get("value")
-    return (
-        value.get("type") == "range"
-        and isinstance(days, list)
-        and len(days) > 0
-        and all(is_iso_date(day) for day in days)
-    )
+    return value.get("type") == "range" and isinstance(days, list) and all(is_iso_date(day) for day in days)
 
 
 def is_policy(value: Any) -> bool:
@@ -85,21 +83,43 @@ def is_policy(value: Any) -> bool:
     )
 
 
-def limits(minimum: int, name: str) -> Check:
-    """Limits by period, each at least so much; or none."""
+@dataclass(frozen=True)
+class Limits:
+    """Limits by period, of which none may exceed that of a longer one; their height is not looked at."""
 
-    def holds(value: Any) -> bool:
-        return is_disabled(value) or (
-            isinstance(value, dict)
-            and any(period in value for period in PERIODS)
-            and all(
-                is_whole_number(number) and number >= minimum
-                for period, number in value.items()
-                if period in PERIODS and number is not None
-            )
+    name: str
+    constraint: str
+    counted: str
+
+    def excess(self, value: Any) -> tuple[str, str] | None:
+        """The first period whose limit exceeds that of a longer one, and the longer one."""
+        given = {period: value.get(period) for period in PERIODS if value.get(period)}
+        for shorter, longer in itertools.combinations(given, 2):
+            if given[shorter] > given[longer]:
+                return shorter, longer
+        return None
+
+    def is_sane(self, value: Any) -> bool:
+        """Whether these are limits at all."""
+        return isinstance(value, dict) and (
+            "disabled" in value or all(is_number(value[each] or 0) for each in PERIODS if each in value)
         )
 
-    return Check(name, holds, f"Invalid {{}}: each of day, week, month and year must be at least {minimum}")
+    def refuse(self, value: Any) -> Check:
+        """The check of one value, whose message tells which period is wrong."""
+        sane = self.is_sane(value)
+        wrong = self.excess(value) if sane and "disabled" not in value else None
+        message = f"Invalid {self.name}"
+        if wrong:
+            message += (
+                f": The {self.counted} of bookings for {wrong[0]} cannot exceed"
+                f" the {self.counted} of bookings for {wrong[1]}."
+            )
+        return Check(self.constraint, lambda _: sane and not wrong, message)
+
+
+COUNT_LIMITS = Limits("bookingLimitsCount", "ValidateBookingLimitsCount", "number")
+DURATION_LIMITS = Limits("bookingLimitsDuration", "ValidateBookingLimistsDuration", "duration")
 
 
 def part(check: Any, name: str, message: str) -> Check:
@@ -107,33 +127,80 @@ def part(check: Any, name: str, message: str) -> Check:
     return Check(name, check, message)
 
 
-def either(*fields: Field) -> Check:
-    """An object that is switched off, or one that has these fields."""
-
-    def holds(value: Any) -> bool:
-        if is_disabled(value):
-            return True
-        return isinstance(value, dict) and all(
-            all(check.holds(value.get(field.name)) for check in field.checks)
-            for field in fields
-            if not field.optional or field.name in value
-        )
-
-    return Check("nestedValidation", holds, "nested property {} must be either object or array")
+DISABLED = Field("disabled", (BOOLEAN,))
 
 
-ACTIVE_LIMIT = either(
-    Field("maximumActiveBookings", (INTEGER, at_least(1)), False), Field("offerReschedule", (BOOLEAN,))
-)
+def either(sign: str, *fields: Field) -> Callable[[dict[str, Any]], tuple[Field, ...]]:
+    """The fields of a part that has the property `sign`; one without it is switched off, or says nothing."""
+    return lambda value: (*fields, DISABLED) if sign in value else (DISABLED,)
+
+
+def active_limit(value: dict[str, Any]) -> tuple[Field, ...]:
+    """The fields of a limit on one guest's bookings; one that is switched off has no others."""
+    if value.get("disabled"):
+        return (DISABLED,)
+    return (
+        Field("maximumActiveBookings", (INTEGER, at_least(1))),
+        Field("offerReschedule", (BOOLEAN,)),
+        DISABLED,
+    )
+
+
 RECURRENCE = either(
-    Field("interval", (INTEGER, at_least(1)), False),
-    Field("occurrences", (INTEGER, at_least(1)), False),
+    "interval",
+    Field("interval", (INTEGER,), False),
+    Field("occurrences", (INTEGER,), False),
     Field("frequency", (one_of(*FREQUENCIES),), False),
 )
 SEATS = either(
-    Field("seatsPerTimeSlot", (INTEGER, at_least(1)), False),
+    "seatsPerTimeSlot",
+    Field("seatsPerTimeSlot", (at_least(1), INTEGER), False),
     Field("showAttendeeInfo", (BOOLEAN,), False),
     Field("showAvailabilityCount", (BOOLEAN,), False),
+)
+LAYOUT_WORDS = "valid layouts - month, week or column"
+KNOWN_LAYOUTS = (
+    Field(
+        "defaultLayout",
+        (
+            one_of(*LAYOUTS),
+            one_of(
+                *LAYOUTS, name="IsValidLayout", message=f"defaultLayout must be one of the {LAYOUT_WORDS}"
+            ),
+        ),
+        False,
+    ),
+    Field(
+        "enabledLayouts",
+        (
+            each(one_of(*LAYOUTS), f"enabledLayouts must contain only {LAYOUT_WORDS}"),
+            part(
+                lambda value: all(one in LAYOUTS for one in (value if isinstance(value, list) else [value])),
+                "IsValidLayout",
+                f"enabledLayouts must be an array containing {LAYOUT_WORDS}",
+            ),
+        ),
+        False,
+    ),
+)
+DEFAULT_AMONG_ENABLED = Whole(
+    "defaultLayout",
+    lambda value: (
+        isinstance(value.get("enabledLayouts"), list)
+        and value.get("defaultLayout") in value["enabledLayouts"]
+    ),
+    "If you pass the optional 'bookerLayouts' property, you must provide both 'bookerLayouts.defaultLayout'"
+    " and 'bookerLayouts.enabledLayouts' and 'bookerLayouts.enabledLayouts' must include"
+    " 'bookerLayouts.defaultLayout'",
+    "isDefaultLayoutWithinEnabledLayouts",
+)
+SERIES_WITH_LIMIT = (
+    "Can't have `recurrence` and `bookerActiveBookingsLimit` enabled at the same time - recurring events do"
+    " not support maximum active bookings limit setting."
+)
+NOTHING_ENABLED = (
+    "When disabled is false {disabled: false} at least one other property must be provided, because it means"
+    " that the property is enabled but then other properties must be provided too."
 )
 VIDEO_SWITCHES = (
     "disableRecordingForOrganizer", "disableRecordingForGuests", "enableAutomaticRecordingForOrganizer",
@@ -142,8 +209,8 @@ VIDEO_SWITCHES = (
 )  # fmt: skip
 
 
-def shape(new: bool) -> tuple[Field, ...]:
-    """Every field of a new event type, or of a change."""
+def shape(new: bool, given: dict[str, Any]) -> tuple[Field, ...]:
+    """Every field of a new event type, or of a change; what is said of limits depends on those given."""
     return (
         Field("lengthInMinutes", (INTEGER, at_least(1)), not new),
         Field("lengthInMinutesOptions", (ARRAY, NOT_EMPTY, UNIQUE, each(INTEGER), each(at_least(1)))),
@@ -157,39 +224,33 @@ def shape(new: bool) -> tuple[Field, ...]:
         Field("beforeEventBuffer", (INTEGER,)),
         Field("afterEventBuffer", (INTEGER,)),
         Field("scheduleId", (INTEGER,)),
-        Field("bookingLimitsCount", (limits(1, "ValidateBookingLimitsCount"),)),
-        Field("bookerActiveBookingsLimit", (ACTIVE_LIMIT,)),
+        Field("bookingLimitsCount", (COUNT_LIMITS.refuse(given.get("bookingLimitsCount")),)),
+        Field("bookerActiveBookingsLimit", nested=active_limit),
         Field("onlyShowFirstAvailableSlot", (BOOLEAN,)),
-        Field("bookingLimitsDuration", (limits(15, "ValidateBookingLimistsDuration"),)),
+        Field("bookingLimitsDuration", (DURATION_LIMITS.refuse(given.get("bookingLimitsDuration")),)),
         Field(
             "bookingWindow",
             (part(is_window, "ValidateBookingWindow", "Invalid bookingWindow structure."),),
         ),
         Field("offsetStart", (INTEGER, at_least(0))),
-        Field(
-            "bookerLayouts",
-            nested=(
-                Field("defaultLayout", (one_of(*LAYOUTS),), False),
-                Field("enabledLayouts", (ARRAY, each(one_of(*LAYOUTS))), False),
-            ),
-        ),
+        Field("bookerLayouts", nested=KNOWN_LAYOUTS, whole=(DEFAULT_AMONG_ENABLED,)),
         Field(
             "confirmationPolicy",
             (
                 part(
                     is_policy,
-                    "ValidateConfirmationPolicy",
+                    "ConfirmationPolicyValidator",
                     'Invalid requiresConfirmation structure. Use "type": "always" or provide a valid time and'
                     ' unit in "noticeThreshold" for "type": "time".',
                 ),
             ),
         ),
-        Field("recurrence", (RECURRENCE,)),
+        Field("recurrence", nested=RECURRENCE),
         Field("requiresBookerEmailVerification", (BOOLEAN,)),
         Field("hideCalendarNotes", (BOOLEAN,)),
         Field("lockTimeZoneToggleOnBookingPage", (BOOLEAN,)),
-        Field("color", (either(Field("lightThemeHex", (STRING,)), Field("darkThemeHex", (STRING,))),)),
-        Field("seats", (SEATS,)),
+        Field("color"),
+        Field("seats", nested=SEATS),
         Field("customName", (STRING,)),
         Field("destinationCalendar"),
         Field("useDestinationCalendarEmail", (BOOLEAN,)),
@@ -211,13 +272,29 @@ def shape(new: bool) -> tuple[Field, ...]:
 
 def read(body: Any, new: bool) -> dict[str, Any]:
     """The known fields of a body, all of the right shape. Raises ApiError."""
-    given = checked(shape(new), body)
-    given = {name: value for name, value in given.items() if value is not None}
-    if "bookingFields" in given:
-        booking_field_forms.refuse_wrong(given["bookingFields"])
+    body = body if isinstance(body, dict) else {}
+    given = {name: value for name, value in body.items() if value is not None}
+    # These refuse at once, whatever else is wrong.
+    refuse_series_with_limit(given)
     if "locations" in given:
         location_forms.refuse_wrong(given["locations"])
-    return given
+    if "bookingFields" in given:
+        booking_field_forms.refuse_wrong(given["bookingFields"])
+    given = checked(shape(new, body), body)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def refuse_series_with_limit(given: dict[str, Any]) -> None:
+    """Raise ApiError for a limit that says nothing, or one on a series."""
+    limit, series = given.get("bookerActiveBookingsLimit"), given.get("recurrence")
+    if not isinstance(limit, dict):
+        return
+    if limit.get("disabled") is False and not limit.keys() - {"disabled"}:
+        raise refusal(400, NOTHING_ENABLED)
+    if limit.keys() & {"maximumActiveBookings", "offerReschedule"} and (
+        isinstance(series, dict) and "interval" in series
+    ):
+        raise refusal(400, SERIES_WITH_LIMIT)
 
 
 def columns(given: dict[str, Any], before: Row | None) -> Row:
@@ -240,7 +317,8 @@ def columns(given: dict[str, Any], before: Row | None) -> Row:
         if name in given:
             values[column] = by_period(given[name])
     if "color" in given:
-        color = given["color"]
+        # Nothing of it is checked.
+        color = given["color"] if isinstance(given["color"], dict) else {}
         values["eventTypeColor"] = {
             "lightEventTypeColor": color.get("lightThemeHex"),
             "darkEventTypeColor": color.get("darkThemeHex"),
@@ -250,7 +328,7 @@ def columns(given: dict[str, Any], before: Row | None) -> Row:
 
 def by_period(given: dict[str, Any]) -> dict[str, int]:
     """Limits under the names of the table; none for those that are switched off."""
-    if is_disabled(given):
+    if given.get("disabled"):
         return {}
     return {PERIODS[period]: number for period, number in given.items() if period in PERIODS and number}
 
@@ -261,7 +339,7 @@ def parts(given: dict[str, Any]) -> Row:
     if "bookerActiveBookingsLimit" in given:
         limit = given["bookerActiveBookingsLimit"]
         off = is_disabled(limit)
-        values["maxActiveBookingsPerBooker"] = None if off else limit["maximumActiveBookings"]
+        values["maxActiveBookingsPerBooker"] = None if off else limit.get("maximumActiveBookings")
         values["maxActiveBookingPerBookerOfferReschedule"] = (
             False if off else bool(limit.get("offerReschedule"))
         )
@@ -280,7 +358,7 @@ def parts(given: dict[str, Any]) -> Row:
         seats = given["seats"]
         if is_disabled(seats):
             values["seatsPerTimeSlot"] = None
-        else:
+        elif "seatsPerTimeSlot" in seats:
             values["seatsPerTimeSlot"] = seats["seatsPerTimeSlot"]
             values["seatsShowAttendees"] = seats["showAttendeeInfo"]
             values["seatsShowAvailabilityCount"] = seats["showAvailabilityCount"]
@@ -292,6 +370,8 @@ def window(given: dict[str, Any]) -> Row:
     if is_disabled(given):
         return {"periodType": "UNLIMITED"}
     if given["type"] == "range":
+        if not given["value"]:
+            return {}
         first, last = given["value"][0], given["value"][-1]
         return {
             "periodType": "RANGE",
@@ -313,7 +393,7 @@ def at_midnight(day: str) -> datetime:
 
 def recurrence(given: dict[str, Any]) -> dict[str, int] | None:
     """A recurrence in the form of the table."""
-    if is_disabled(given):
+    if given.get("disabled") or "interval" not in given:
         return None
     return {
         "interval": given["interval"],

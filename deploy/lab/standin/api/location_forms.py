@@ -9,7 +9,7 @@ from typing import Any
 
 from ..database import Connection, one
 from .errors import refusal
-from .validation import BOOLEAN, STRING, URL, Check, Field, problems_of
+from .validation import BOOLEAN, STRING, URL, Check, Field, longer_than, one_of, problems_of
 
 Location = dict[str, Any]
 
@@ -32,6 +32,15 @@ INTEGRATIONS = {
     "office365-video": "integrations:office365_video",
     "zoom": "integrations:zoom",
 }
+SUPPORTED = (
+    "cal-video", "google-meet", "zoom", "whereby-video", "whatsapp-video", "webex-video", "telegram-video",
+    "tandem", "sylaps-video", "skype-video", "sirius-video", "signal-video", "shimmer-video",
+    "salesroom-video", "roam-video", "riverside-video", "ping-video", "office365-video", "mirotalk-video",
+    "jitsi", "jelly-video", "jelly-conferencing", "huddle", "facetime-video", "element-call-video",
+    "eightxeight-video", "discord-video", "demodesk-video", "campfire-video",
+)  # fmt: skip
+# This one is a team's alone.
+OF_TEAMS = "organizersDefaultApp"
 # Slugs of apps that differ from the names of their integrations.
 APP_SLUGS = {"office365-video": "msteams"}
 
@@ -50,7 +59,7 @@ def is_phone_number(value: Any) -> bool:
 
 
 PHONE = Check("isPhoneNumber", is_phone_number, "{} must be a valid phone number")
-CHECKS = {"address": STRING, "link": URL, "phone": PHONE}
+CHECKS = {"address": (longer_than(1), STRING), "link": (URL,), "phone": (PHONE,)}
 
 
 def refuse_wrong(given: Any) -> list[Location]:
@@ -59,22 +68,28 @@ def refuse_wrong(given: Any) -> list[Location]:
         raise refusal(400, "'locations' must be an array.")
     if not given:
         raise refusal(400, "'locations' must contain at least 1 location.")
-    for location in given:
-        kind = location.get("type") if isinstance(location, dict) else None
+    for entry in given:
+        if not isinstance(entry, dict | list):
+            raise refusal(400, "Each object in 'locations' must be an object.")
+        location = entry if isinstance(entry, dict) else {}
+        kind = location.get("type")
         if not kind:
             raise refusal(400, "Each object in 'locations' must have a 'type' property.")
         if kind in DETAILED:
             name = DETAILED[kind][1]
             fields: tuple[Field, ...] = (
-                Field(name, (CHECKS[name],), False),
+                Field(name, CHECKS[name], False),
                 Field("public", (BOOLEAN,), False),
             )
         elif kind == "integration":
-            fields = (Field("integration", (STRING,), False),)
-        elif kind in BARE:
+            fields = (Field("integration", (one_of(*SUPPORTED, name="isIn"),), False),)
+        elif kind in BARE and kind != OF_TEAMS:
             fields = ()
         else:
-            raise refusal(400, f"Unsupported location type '{kind}'.")
+            raise refusal(
+                400,
+                f"Unsupported location type '{kind}'. Valid types are address, link, integration, and phone.",
+            )
         problems = problems_of(fields, location)
         if problems:
             words = ", ".join(text for problem in problems for text in problem["constraints"].values())

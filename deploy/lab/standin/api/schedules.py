@@ -21,8 +21,10 @@ from .validation import (
     Check,
     Field,
     checked,
+    each,
+    is_iso_date,
     matching,
-    problems_of,
+    one_of,
 )
 
 CURRENT = ("2024-06-11", "2024-06-14", "2024-08-13", "2024-09-04")
@@ -36,47 +38,17 @@ OFFICE = [{"days": list(DAYS[:5]), "startTime": "09:00", "endTime": "17:00"}]
 CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 START = matching(CLOCK, "startTime must be a valid time format HH:MM")
 END = matching(CLOCK, "endTime must be a valid time format HH:MM")
-DAY = Check(
-    "matches",
-    lambda value: isinstance(value, str) and is_day(value),
-    "date must be in format YYYY-MM-DD",
-)
-
-KNOWN_DAYS = Check(
-    "isEnum",
-    lambda value: isinstance(value, list) and all(day in DAYS for day in value),
-    f"each value in days must be one of the following values: {', '.join(DAYS)}",
-)
+DAY = Check("isIso8601", is_iso_date, "{} must be a valid ISO 8601 date string")
 AVAILABILITY = (
-    Field("days", (KNOWN_DAYS,), False),
-    Field("startTime", (START,), False),
-    Field("endTime", (END,), False),
+    Field("days", (each(one_of(*DAYS, name="isIn")), ARRAY), False),
+    Field("startTime", (START, STRING), False),
+    Field("endTime", (END, STRING), False),
 )
 OVERRIDE = (
     Field("date", (DAY,), False),
-    Field("startTime", (START,), False),
-    Field("endTime", (END,), False),
+    Field("startTime", (START, STRING), False),
+    Field("endTime", (END, STRING), False),
 )
-
-
-def is_day(text: str) -> bool:
-    """Whether this is a day of the calendar."""
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def list_of(fields: Sequence[Field]) -> Check:
-    """A list of objects that have these fields."""
-    return Check(
-        "nestedValidation",
-        lambda value: (
-            isinstance(value, list)
-            and all(isinstance(entry, dict) and not problems_of(fields, entry) for entry in value)
-        ),
-        "each value in nested property {} must be either object or array",
-    )
 
 
 def shape(required: bool) -> tuple[Field, ...]:
@@ -84,9 +56,9 @@ def shape(required: bool) -> tuple[Field, ...]:
     return (
         Field("name", (STRING,), not required),
         Field("timeZone", (ZONE,), not required),
-        Field("availability", (ARRAY, list_of(AVAILABILITY))),
+        Field("availability", (ARRAY,), nested=AVAILABILITY, listed=True),
         Field("isDefault", (BOOLEAN,), not required),
-        Field("overrides", (ARRAY, list_of(OVERRIDE))),
+        Field("overrides", (ARRAY,), nested=OVERRIDE, listed=True),
     )
 
 
@@ -205,7 +177,13 @@ def add_hours(connection: Connection, schedule_id: int, availability: Sequence[d
 def add_overrides(connection: Connection, schedule_id: int, overrides: Sequence[dict[str, Any]]) -> None:
     """Store days that differ."""
     for entry in overrides:
-        schedules.add_hours(connection, schedule_id, [], stretch(entry), date.fromisoformat(entry["date"]))
+        schedules.add_hours(connection, schedule_id, [], stretch(entry), day_of(entry["date"]))
+
+
+def day_of(text: str) -> date:
+    """The day that a date, or an instant, stands for in UTC."""
+    moment = datetime.fromisoformat(text)
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).date()
 
 
 def stretch(entry: dict[str, Any]) -> Range:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..core import availability, event_types, people, slots
+from ..core import availability, bookings, event_types, people, slots
 from ..core.identifiers import new_uuid
 from ..core.payloads import iso
 from ..core.slots import Interval
@@ -15,48 +15,55 @@ from ..database import Connection, Row, insert, one, rows, update
 from .errors import refusal
 from .routing import NOBODY, OPTIONAL, Call, Route, success
 from .validation import (
+    ARRAY,
     INTEGER,
     ISO_DATE_STRING,
+    NUMBER,
     STRING,
     ZONE,
+    Check,
     Field,
-    Whole,
-    at_least,
     checked,
     checked_in_words,
+    each,
+    number_of,
     one_of,
 )
 
 VERSIONS = ("2024-09-04",)
 RESERVED_MINUTES = 5
 
+FORMATS = ("range", "time")
 QUESTION = (
     Field("start", (ISO_DATE_STRING,), False),
     Field("end", (ISO_DATE_STRING,), False),
     Field("timeZone", (ZONE,)),
-    Field("duration", (INTEGER,)),
-    Field("format", (one_of("range", "time"),)),
+    Field("duration", (NUMBER,)),
+    Field("format", (one_of(*FORMATS, message="slotFormat must be either 'range' or 'time'"), STRING)),
     Field("bookingUidToReschedule", (STRING,)),
     Field("rrHostSubsetIds"),
-    Field("eventTypeId", (INTEGER,)),
-    Field("eventTypeSlug", (STRING,)),
-    Field("username", (STRING,)),
-    Field("usernames", (STRING,)),
-    Field("teamSlug", (STRING,)),
-    Field("organizationSlug", (STRING,)),
 )
-NAMED = Whole(
-    "eventTypeId or eventTypeSlug + username",
-    lambda given: (
-        "eventTypeId" in given or ("eventTypeSlug" in given and ("username" in given or "teamSlug" in given))
-    ),
-    "Either eventTypeId or eventTypeSlug + username or eventTypeSlug + teamSlug must be provided",
+TYPE = Field("type", (STRING,))
+SLUG, ORGANISATION = Field("eventTypeSlug", (STRING,), False), Field("organizationSlug", (STRING,))
+TWO_OR_MORE = Check(
+    "arrayMinSize",
+    lambda value: isinstance(value, list) and len(value) > 1,
+    "The array must contain at least 2 elements.",
+)
+# How an event type is named, the first one that fits: what a question then has beside the general.
+BY_ID = (TYPE, Field("eventTypeId", (NUMBER,), False))
+BY_USERNAME = (TYPE, SLUG, Field("username", (STRING,), False), ORGANISATION)
+BY_TEAM = (TYPE, SLUG, Field("teamSlug", (STRING,), False), ORGANISATION)
+BY_USERNAMES = (
+    TYPE,
+    Field("usernames", (each(STRING), TWO_OR_MORE, ARRAY), False),
+    Field("organizationSlug", (STRING,), False),
 )
 RESERVATION = (
     Field("eventTypeId", (INTEGER,), False),
     Field("slotStart", (ISO_DATE_STRING,), False),
     Field("slotDuration", (INTEGER,)),
-    Field("reservationDuration", (INTEGER, at_least(1))),
+    Field("reservationDuration", (INTEGER,)),
 )
 NUMBERS = ("eventTypeId", "duration")
 
@@ -79,9 +86,22 @@ def asked(call: Call) -> dict[str, Any]:
     """The checked question. Raises ApiError."""
     query: dict[str, Any] = dict(call.query)
     for name in NUMBERS:
-        if query.get(name, "").isdigit():
-            query[name] = int(query[name])
-    return checked_in_words(QUESTION, (NAMED,) if "usernames" not in query else (), query)
+        if name in query:
+            query[name] = number_of(query[name])
+    if "usernames" in query:
+        query["usernames"] = [name.strip() for name in query["usernames"].split(",")]
+    if "format" in query:
+        query["format"] = query["format"].lower() or None
+    return checked_in_words((*naming(query), *QUESTION), (), query)
+
+
+def naming(query: dict[str, Any]) -> tuple[Field, ...]:
+    """The fields by which a question names its event type."""
+    if "eventTypeId" in query:
+        return BY_ID
+    if "eventTypeSlug" in query and "username" in query:
+        return BY_USERNAME
+    return BY_TEAM if "eventTypeSlug" in query and "teamSlug" in query else BY_USERNAMES
 
 
 def type_of(connection: Connection, given: dict[str, Any]) -> tuple[Row, Row]:
@@ -202,8 +222,10 @@ def wanted_slot(event_type: Row, given: dict[str, Any]) -> Interval:
     return Interval(start, start + timedelta(minutes=length or event_type["length"]))
 
 
-def refuse_taken(call: Call, connection: Connection, event_type: Row, wanted: Interval, uid: str) -> None:
-    """Raise ApiError with 422 for a slot that is booked or held."""
+def refuse_taken(
+    call: Call, connection: Connection, event_type: Row, wanted: Interval, given_start: str
+) -> None:
+    """Raise ApiError with 422 for a slot that is booked or held, be it by the reservation that is changed."""
     booking = one(
         connection,
         'SELECT id FROM "Booking" WHERE "eventTypeId" = %s AND "startTime" < %s AND "endTime" > %s'
@@ -212,11 +234,13 @@ def refuse_taken(call: Call, connection: Connection, event_type: Row, wanted: In
     )
     if booking and not event_type["seatsPerTimeSlot"]:
         raise refusal(422, "Can't reserve a slot if the event is already booked.")
+    if booking and len(bookings.attendees_of(connection, booking["id"])) >= event_type["seatsPerTimeSlot"]:
+        raise refusal(422, f"Booking with id={event_type['id']} at {given_start} has no more seats left.")
     held = one(
         connection,
         'SELECT id FROM "SelectedSlots" WHERE "eventTypeId" = %s AND "slotUtcStartDate" < %s'
-        ' AND "slotUtcEndDate" > %s AND "releaseAt" > %s AND uid <> %s',
-        (event_type["id"], wanted.end, wanted.start, call.now(), uid),
+        ' AND "slotUtcEndDate" > %s AND "releaseAt" > %s',
+        (event_type["id"], wanted.end, wanted.start, call.now()),
     )
     if held:
         raise refusal(
@@ -245,7 +269,7 @@ def reserve(call: Call) -> dict[str, Any]:
                 " of the event type, nor does belong to event type's team or org.",
             )
         wanted = wanted_slot(event_type, given)
-        refuse_taken(call, connection, event_type, wanted, uid)
+        refuse_taken(call, connection, event_type, wanted, given["slotStart"])
         minutes = minutes or RESERVED_MINUTES
         host = event_types.host_of(connection, event_type)
         if host is None:
@@ -301,7 +325,7 @@ def change(call: Call) -> dict[str, Any]:
             raise refusal(404, f"Slot with uid={uid} not found")
         event_type = booked_type(connection, given["eventTypeId"])
         wanted = wanted_slot(event_type, given)
-        refuse_taken(call, connection, event_type, wanted, uid)
+        refuse_taken(call, connection, event_type, wanted, given["slotStart"])
         minutes = given.get("reservationDuration") or RESERVED_MINUTES
         changed = update(
             connection,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.booking_fields import EMAIL as ADDRESS
 from ..web.validation import is_time_zone
 from .errors import invalid, refusal
 
@@ -42,22 +43,32 @@ class Check:
 
 @dataclass(frozen=True)
 class Field:
-    """A property: its checks, whether it may be absent, and the fields of the object that it is."""
+    """A property: its checks, whether it may be absent, and the fields of the object, or objects, that it is.
+
+    Where the fields depend on the object, as those of a part that can be switched off, `nested` tells them.
+    """
 
     name: str
     checks: tuple[Check, ...] = ()
     optional: bool = True
-    nested: tuple[Field, ...] = ()
+    nested: tuple[Field, ...] | Callable[[dict[str, Any]], tuple[Field, ...]] = ()
     whole: tuple[Whole, ...] = ()
+    listed: bool = False
+    """A list of such objects is meant; the validator looks at one alone as well."""
+
+    def fields_of(self, value: dict[str, Any]) -> tuple[Field, ...]:
+        """The fields of the object that this property is."""
+        return self.nested(value) if callable(self.nested) else self.nested
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A rule over a whole object, told of under a name that is no property's."""
+    """A rule over a whole object: the name under which it is told of, and that of the constraint."""
 
     name: str
     holds: Callable[[dict[str, Any]], bool]
     message: str
+    constraint: str = ""
 
 
 def is_whole_number(value: Any) -> bool:
@@ -70,6 +81,12 @@ def is_whole_number(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Whether JavaScript would call this a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number_of(text: str) -> int | str:
+    """The number with which a text of a query begins, as JavaScript reads it; the text where it has none."""
+    begins = re.match(r"\s*[+-]?\d{1,15}", text)
+    return max(-(2**31), min(int(begins[0]), 2**31 - 1)) if begins else text
 
 
 def is_iso_date(value: Any) -> bool:
@@ -108,6 +125,11 @@ ZONE = Check(
 )
 ISO_DATE_STRING = Check("isDateString", is_iso_date, "{} must be a valid ISO 8601 date string")
 URL = Check("isUrl", is_web_url, "{} must be a URL address")
+EMAIL = Check(
+    "isEmail",
+    lambda value: isinstance(value, str) and bool(ADDRESS.match(value)),
+    "{} must be an email",
+)
 DEFINED = Check(
     "isDefined",
     lambda value: value is not None and value is not MISSING,
@@ -116,11 +138,25 @@ DEFINED = Check(
 NOT_EMPTY = Check(
     "arrayNotEmpty", lambda value: isinstance(value, list) and bool(value), "{} should not be empty"
 )
+NOT_EMPTY_LIST = Check(
+    "arrayMinSize",
+    lambda value: isinstance(value, list) and bool(value),
+    "{} must contain at least 1 elements",
+)
 UNIQUE = Check(
     "arrayUnique",
     lambda value: isinstance(value, list) and len(value) == len({repr(each) for each in value}),
     "All {}'s elements must be unique",
 )
+
+
+def longer_than(minimum: int) -> Check:
+    """A text of so many characters."""
+    return Check(
+        "minLength",
+        lambda value: isinstance(value, str) and len(value) >= minimum,
+        f"{{}} must be longer than or equal to {minimum} characters",
+    )
 
 
 def at_least(minimum: int) -> Check:
@@ -158,39 +194,67 @@ def matching(pattern: str, message: str) -> Check:
     return Check("matches", lambda value: isinstance(value, str) and bool(form.match(value)), message)
 
 
-def problems_of(fields: Sequence[Field], given: dict[str, Any]) -> list[dict[str, Any]]:
+def problems_of(
+    fields: Sequence[Field], given: dict[str, Any], whole: Sequence[Whole] = ()
+) -> list[dict[str, Any]]:
     """Everything that is wrong, in the validator's own form and in the order of the fields."""
     found = []
-    known = {field.name: given[field.name] for field in fields if field.name in given}
+    known = only_known(fields, given)
+    broken = [rule for rule in whole if not rule.holds(given)]
     for field in fields:
         value = given.get(field.name, MISSING)
         if field.optional and (value is MISSING or value is None):
             continue
-        failed = {
+        failed = {rule.constraint: rule.message for rule in broken if rule.name == field.name} | {
             check.name: check.message.replace("{}", field.name)
             for check in field.checks
             if not check.holds(value)
         }
-        if field.nested and not isinstance(value, dict):
-            failed["nestedValidation"] = f"nested property {field.name} must be either object or array"
-        children = problems_of(field.nested, value) if field.nested and isinstance(value, dict) else []
-        if failed or children:
-            problem = {"target": known} | ({} if value is MISSING else {"value": value})
-            problem |= {"property": field.name, "children": children}
-            found.append(problem | ({"constraints": failed} if failed else {}))
+        found += problem_of(field, field.name, known, value, failed)
     return found
+
+
+def problem_of(
+    field: Field, name: str, target: Any, value: Any, failed: dict[str, str]
+) -> list[dict[str, Any]]:
+    """The one problem of a property, or of an entry of its list, with those inside; or none."""
+    children: list[dict[str, Any]] = []
+    if field.nested and value is not MISSING and value is not None:
+        if isinstance(value, list):
+            kept = known_part(field, value)
+            for index, entry in enumerate(value):
+                # The real validator lets a null and a list pass here, on which the real handler breaks.
+                wrong = {} if isinstance(entry, dict) else no_object(field)
+                children += problem_of(field, str(index), kept, entry, wrong)
+        elif isinstance(value, dict):
+            children = problems_of(field.fields_of(value), value, field.whole)
+        else:
+            failed = failed | no_object(field)
+    if not failed and not children:
+        return []
+    problem = {"target": target} | ({} if value is MISSING else {"value": known_part(field, value)})
+    problem |= {"property": name, "children": children}
+    return [problem | ({"constraints": failed} if failed else {})]
+
+
+def no_object(field: Field) -> dict[str, str]:
+    """What is said of a value that should have been an object."""
+    each_value = "each value in " if field.listed else ""
+    return {"nestedValidation": f"{each_value}nested property {field.name} must be either object or array"}
+
+
+def known_part(field: Field, value: Any) -> Any:
+    """A property's value without what nobody asked for."""
+    if field.nested and isinstance(value, list):
+        return [known_part(field, entry) for entry in value]
+    if field.nested and isinstance(value, dict):
+        return only_known(field.fields_of(value), value)
+    return value
 
 
 def only_known(fields: Sequence[Field], given: dict[str, Any]) -> dict[str, Any]:
     """What is left when all that nobody asked for is dropped, as the real API drops it (FACTS §4)."""
-    left = {}
-    for field in fields:
-        if field.name not in given:
-            continue
-        value = given[field.name]
-        nested = bool(field.nested) and isinstance(value, dict)
-        left[field.name] = only_known(field.nested, value) if nested else value
-    return left
+    return {field.name: known_part(field, given[field.name]) for field in fields if field.name in given}
 
 
 def checked(fields: Sequence[Field], given: Any) -> dict[str, Any]:
@@ -216,7 +280,9 @@ def sentences(fields: Sequence[Field], whole: Sequence[Whole], given: dict[str, 
         if field.nested and value is not MISSING and not isinstance(value, dict | None):
             failed.append(f"nested property {field.name} must be either object or array")
         inner = (
-            sentences(field.nested, field.whole, value) if field.nested and isinstance(value, dict) else []
+            sentences(field.fields_of(value), field.whole, value)
+            if field.nested and isinstance(value, dict)
+            else []
         )
         if failed or inner:
             wrong.append(f"{field.name} property is wrong,{', '.join(failed)} {', '.join(inner)}")

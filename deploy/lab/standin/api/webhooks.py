@@ -11,9 +11,23 @@ from ..core.webhooks import TRIGGERS
 from ..database import Connection, Row, insert, one, rows, update
 from .errors import refusal
 from .routing import Call, Route, success
-from .validation import BOOLEAN, STRING, Check, Field, checked, each, one_of
+from .validation import (
+    ARRAY,
+    BOOLEAN,
+    NUMBER,
+    STRING,
+    Check,
+    Field,
+    at_least,
+    at_most,
+    checked,
+    each,
+    number_of,
+    one_of,
+)
 
 PAGE = 250
+PAGES = (Field("take", (NUMBER, at_least(1), at_most(PAGE))), Field("skip", (NUMBER, at_least(0))))
 CAN_BE_EMPTY = ("payloadTemplate", "secret")
 ORGANISATIONS_ONLY = "DELEGATION_CREDENTIAL_ERROR"
 # From this version on, a webhook names the version of its payloads (FACTS §5).
@@ -32,7 +46,7 @@ def shape(required: bool, versioned: bool) -> tuple[Field, ...]:
         Field("payloadTemplate", (STRING,)),
         Field("active", (BOOLEAN,), not required),
         Field("subscriberUrl", (STRING,), not required),
-        Field("triggers", (KNOWN_TRIGGERS,), not required),
+        Field("triggers", (KNOWN_TRIGGERS, ARRAY), not required),
         Field("secret", (STRING,)),
         *((Field("version", (one_of(PAYLOAD_VERSION),)),) if versioned else ()),
     )
@@ -103,7 +117,7 @@ def type_of_caller(call: Call, connection: Connection) -> int:
         raise refusal(
             403,
             f"IsUserEventTypeWebhookGuard - User ({call.caller['id']}) is not the owner of event type"
-            " ({name})",
+            f" ({name})",
         )
     return int(event_type["id"])
 
@@ -128,22 +142,13 @@ def of_type(call: Call, connection: Connection) -> Row:
 
 def page(call: Call, connection: Connection, owner: str, owner_id: int) -> list[dict[str, Any]]:
     """A page of the webhooks of an owner."""
-    take, skip = (whole(call.query.get(name), default) for name, default in (("take", PAGE), ("skip", 0)))
+    asked = checked(PAGES, {name: number_of(text) for name, text in call.query.items()})
     found = rows(
         connection,
         f'{webhooks.SELECTED} WHERE "{owner}" = %s ORDER BY id LIMIT %s OFFSET %s',
-        (owner_id, take, skip),
+        (owner_id, asked.get("take", PAGE), asked.get("skip", 0)),
     )
     return [shown(call, webhook) for webhook in found]
-
-
-def whole(text: str | None, default: int) -> int:
-    """A number of a query. Raises ApiError where it is none."""
-    if text is None:
-        return default
-    if not text.isdigit() or len(text) > 9:
-        raise refusal(400, "Bad Request Exception")
-    return int(text)
 
 
 def refuse_address(call: Call, address: str) -> None:

@@ -121,7 +121,7 @@ def book(instance: Instance, event_type_id: int, request: Request) -> Made:
         trigger, payload = event_of(made, request, instance.settings.booker_url)
         told = webhooks.subscribers(connection, trigger, host["id"], event_type["id"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
-    instance.sender.tell(told, trigger, instance.now, payload)
+    instance.tell(told, trigger, payload)
     if mail_is_on:
         mail_all(instance, made.booked, trigger)
     return made
@@ -357,7 +357,7 @@ def cancel(
         meetings.forget(connection, booking["id"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
     payload = payloads.cancelled(booked, instance.settings.booker_url, reason, cancelled_by)
-    instance.sender.tell(told, "BOOKING_CANCELLED", instance.now, payload)
+    instance.tell(told, "BOOKING_CANCELLED", payload)
     if mail_is_on:
         mail_all(instance, booked, "BOOKING_CANCELLED")
     return changed or booking
@@ -392,9 +392,7 @@ def decide(instance: Instance, user_id: int, booking_id: int, confirmed: bool, r
         trigger = "BOOKING_CREATED" if confirmed else "BOOKING_REJECTED"
         told = webhooks.subscribers(connection, trigger, booking["userId"], booking["eventTypeId"])
         mail_is_on = not instance.flags.is_on(connection, now, "emails")
-    instance.sender.tell(
-        told, trigger, instance.now, payloads.decided(booked, instance.settings.booker_url, reason)
-    )
+    instance.tell(told, trigger, payloads.decided(booked, instance.settings.booker_url, reason))
     if mail_is_on:
         mail_all(instance, booked, trigger)
     return str(event_types.spoken(booking["status"]))

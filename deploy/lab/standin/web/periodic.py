@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core import bookings, meetings
+from ..core import bookings, meetings, task_queue
 from ..database import Row, insert, rows
 from ..instance import Instance
 from .answers import Handler, json_answer
@@ -71,42 +70,15 @@ def trigger_webhooks(instance: Instance) -> dict[str, Any]:
 
 
 def run_tasks(instance: Instance) -> dict[str, Any]:
-    """Work off the task queue: webhooks that were queued; three attempts each."""
-    now = instance.now()
-    with instance.database.transaction() as connection:
-        due = rows(
-            connection,
-            'SELECT * FROM "Task" WHERE "succeededAt" IS NULL AND "scheduledAt" <= %s'
-            ' AND attempts < "maxAttempts"'
-            ' ORDER BY "scheduledAt" LIMIT 1000',
-            (now,),
-        )
-    for task in due:
-        problem = run_task(instance, task)
-        with instance.database.transaction() as connection:
-            connection.execute(
-                'UPDATE "Task" SET attempts = attempts + 1, "updatedAt" = %(now)s, "lastError" = %(problem)s,'
-                ' "succeededAt" = CASE WHEN %(problem)s::text IS NULL THEN %(now)s END,'
-                ' "lastFailedAttemptAt" = CASE WHEN %(problem)s::text IS NOT NULL THEN %(now)s END'
-                " WHERE id = %(id)s",
-                {"now": instance.now(), "problem": problem, "id": task["id"]},
-            )
+    """Work off the task queue."""
+    task_queue.work_off(instance.database, instance.sender, instance.now)
     return {"success": True}
 
 
-def run_task(instance: Instance, task: Row) -> str | None:
-    """One task; tells what went wrong, or None."""
-    if task["type"] != "sendWebhook":
-        return f"no handler for {task['type']}"
-    job = json.loads(task["payload"])
-    webhook = {"payloadTemplate": None, **job["webhook"], "secret": job.get("secretKey")}
-    return instance.sender.send_event(webhook, job["triggerEvent"], instance.now(), job["data"]).problem
-
-
 def clean_tasks(instance: Instance) -> dict[str, Any]:
-    """Delete what is done, or failed for good, in the task queue."""
+    """Clear the task queue of what is over."""
     with instance.database.transaction() as connection:
-        connection.execute('DELETE FROM "Task" WHERE "succeededAt" IS NOT NULL OR attempts >= "maxAttempts"')
+        task_queue.clean(connection)
     return {"success": True}
 
 

@@ -115,8 +115,8 @@ def url(value: Any, path: Path, problems: list[Problem]) -> Any:
     return value
 
 
-def number(minimum: int | None = None, whole: bool = True) -> Check:
-    """A number, whole unless said otherwise."""
+def number(minimum: int | None = None, whole: bool = True, maximum: int | None = None) -> Check:
+    """A number within its bounds, whole unless said otherwise."""
 
     def check(value: Any, path: Path, problems: list[Problem]) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -129,6 +129,9 @@ def number(minimum: int | None = None, whole: bool = True) -> Check:
             problems.append(
                 Problem("too_small", path, f"Number must be greater than or equal to {minimum}", size)
             )
+        elif maximum is not None and value > maximum:
+            size = {"maximum": maximum, "type": "number", "inclusive": True, "exact": False}
+            problems.append(Problem("too_big", path, f"Number must be less than or equal to {maximum}", size))
         return int(value) if whole else value
 
     return check

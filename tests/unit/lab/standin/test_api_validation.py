@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.lab.standin.api import booking_input, event_type_input, slots
+from deploy.lab.standin.api import booking_input, event_type_input, schedules, slots, webhooks
 from deploy.lab.standin.api.application import complaint, parsed
 from deploy.lab.standin.api.bookings import moved
 from deploy.lab.standin.api.errors import ApiError
 from deploy.lab.standin.api.routing import spoken_version
-from deploy.lab.standin.api.validation import checked_in_words
+from deploy.lab.standin.api.validation import checked, checked_in_words, number_of
 
 
 def refused(body: dict[str, Any], new: bool = True) -> dict[str, dict[str, str]]:
@@ -55,12 +56,173 @@ def test_a_change_needs_nothing() -> None:
         ({"bookingFields": [{"slug": "x"}]}, "must have a 'type' property"),
         ({"bookingFields": [{"type": "text", "slug": "x"}]}, "Validation failed for text booking field"),
         ({"locations": [{"type": "phone", "phone": "+1234", "public": True}]}, "valid phone number"),
-        ({"locations": [{"type": "moon"}]}, "Unsupported location type 'moon'."),
+        ({"locations": [{"type": "moon"}]}, "Unsupported location type 'moon'. Valid types are address"),
+        ({"locations": ["moon"]}, "Each object in 'locations' must be an object."),
+        ({"locations": [{"type": "organizersDefaultApp"}]}, "Unsupported location type"),
+        (
+            {"locations": [{"type": "address", "address": "", "public": True}]},
+            "address location: address must be longer than or equal to 1 characters",
+        ),
+        (
+            {"locations": [{"type": "integration", "integration": "pigeon"}]},
+            "integration must be one of the following values: cal-video, google-meet, zoom",
+        ),
+        (
+            {"bookingFields": [{"type": "select", "slug": "x", "label": "X", "required": True}]},
+            "Validation failed for select booking field: options must be an array",
+        ),
+        (
+            {
+                "recurrence": {"interval": 1, "occurrences": 2, "frequency": "weekly"},
+                "bookerActiveBookingsLimit": {"maximumActiveBookings": 1},
+            },
+            "Can't have `recurrence` and `bookerActiveBookingsLimit`",
+        ),
+        ({"bookerActiveBookingsLimit": {"disabled": False}}, "at least one other property"),
+        ({"lengthInMinutes": "soon", "locations": []}, "must contain at least 1 location"),
     ],
 )
 def test_parts_with_a_shape_of_their_own_are_refused_in_words(body: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError, match=message.replace(".", r"\.")):
         event_type_input.read(body, new=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (
+            {"bookingLimitsCount": {"day": 3, "week": 2}},
+            {
+                "ValidateBookingLimitsCount": "Invalid bookingLimitsCount: The number of bookings for day"
+                " cannot exceed the number of bookings for week."
+            },
+        ),
+        (
+            {"bookingLimitsDuration": {"week": 60, "year": 30}},
+            {
+                "ValidateBookingLimistsDuration": "Invalid bookingLimitsDuration: The duration of bookings"
+                " for week cannot exceed the duration of bookings for year."
+            },
+        ),
+        (
+            {"bookingLimitsCount": "many"},
+            {"ValidateBookingLimitsCount": "Invalid bookingLimitsCount"},
+        ),
+        (
+            {"confirmationPolicy": {"type": "sometimes"}},
+            {
+                "ConfirmationPolicyValidator": 'Invalid requiresConfirmation structure. Use "type": "always"'
+                ' or provide a valid time and unit in "noticeThreshold" for "type": "time".'
+            },
+        ),
+        (
+            {"seats": "many"},
+            {"nestedValidation": "nested property seats must be either object or array"},
+        ),
+    ],
+)
+def test_parts_are_told_of_under_the_names_of_their_own_checks(
+    body: dict[str, Any], wrong: dict[str, str]
+) -> None:
+    assert refused(body, new=False) == {next(iter(body)): wrong}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"bookingLimitsCount": {}},
+        {"bookingLimitsCount": {"disabled": False, "day": 3, "week": 2}},
+        {"seats": {"disabled": True}},
+        {"recurrence": {"disabled": True}},
+        {"color": {"lightThemeHex": 1}},
+        {"bookingWindow": {"type": "range", "value": []}},
+    ],
+)
+def test_what_the_real_checks_let_pass_passes(body: dict[str, Any]) -> None:
+    assert event_type_input.read(body, new=False) == body
+    event_type_input.columns(body, {"metadata": {}})
+
+
+def test_what_is_wrong_inside_an_object_is_told_of_inside_its_property() -> None:
+    with pytest.raises(ApiError) as caught:
+        event_type_input.read({"seats": {"seatsPerTimeSlot": 0, "shape": "round"}}, new=False)
+    (problem,) = caught.value.details["errors"]
+    assert problem["value"] == {"seatsPerTimeSlot": 0}
+    assert "constraints" not in problem
+    assert {child["property"]: child["constraints"] for child in problem["children"]} == {
+        "seatsPerTimeSlot": {"min": "seatsPerTimeSlot must not be less than 1"},
+        "showAttendeeInfo": {"isBoolean": "showAttendeeInfo must be a boolean value"},
+        "showAvailabilityCount": {"isBoolean": "showAvailabilityCount must be a boolean value"},
+    }
+
+
+def test_the_default_layout_is_one_of_the_enabled_ones() -> None:
+    with pytest.raises(ApiError) as caught:
+        event_type_input.read(
+            {"bookerLayouts": {"defaultLayout": "week", "enabledLayouts": ["month"]}}, new=False
+        )
+    (child,) = caught.value.details["errors"][0]["children"]
+    assert child["property"] == "defaultLayout"
+    assert child["constraints"].keys() == {"isDefaultLayoutWithinEnabledLayouts"}
+
+
+def test_what_is_wrong_in_a_list_is_told_of_by_its_place() -> None:
+    hours = {"days": ["Monday"], "startTime": "09:00", "endTime": "25:00"}
+    with pytest.raises(ApiError) as caught:
+        checked(schedules.shape(required=False), {"availability": [hours | {"mood": "good"}, "always"]})
+    (problem,) = caught.value.details["errors"]
+    assert (problem["property"], problem["value"]) == ("availability", [hours, "always"])
+    first, second = problem["children"]
+    assert (first["property"], first["value"], first["target"]) == ("0", hours, [hours, "always"])
+    assert first["children"] == [
+        {
+            "target": hours,
+            "value": "25:00",
+            "property": "endTime",
+            "children": [],
+            "constraints": {"matches": "endTime must be a valid time format HH:MM"},
+        }
+    ]
+    assert second["constraints"] == {
+        "nestedValidation": "each value in nested property availability must be either object or array"
+    }
+
+
+def test_a_webhook_without_triggers_has_no_list_of_them() -> None:
+    with pytest.raises(ApiError) as caught:
+        checked(webhooks.shape(required=True, versioned=False), {"active": True, "subscriberUrl": "x"})
+    (problem,) = caught.value.details["errors"]
+    assert problem["constraints"].keys() == {"isEnum", "isArray"}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"eventTypeId": "9", "format": "clock"}, "slotFormat must be either 'range' or 'time'"),
+        ({"eventTypeId": "nine"}, "eventTypeId must be a number conforming to the specified constraints"),
+        (
+            {"eventTypeSlug": "intro"},
+            "The array must contain at least 2 elements., usernames must be an array",
+        ),
+        ({"usernames": "ada"}, "The array must contain at least 2 elements."),
+        ({"eventTypeId": "9", "username": "ada"}, "property username should not exist"),
+    ],
+)
+def test_a_question_for_slots_is_refused_by_the_way_it_names_the_type(
+    query: dict[str, str], message: str
+) -> None:
+    call: Any = SimpleNamespace(query={"start": "2026-12-07", "end": "2026-12-08"} | query)
+    with pytest.raises(ApiError) as caught:
+        slots.asked(call)
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), ("12abc", 12), ("-3", -3), ("abc", "abc"), ("", ""), ("9" * 30, 2**31 - 1)],
+)
+def test_numbers_of_a_query_are_read_as_javascript_reads_them(text: str, number: int | str) -> None:
+    assert number_of(text) == number
 
 
 def test_a_booking_may_not_carry_what_nobody_knows() -> None:

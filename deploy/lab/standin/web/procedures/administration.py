@@ -169,7 +169,7 @@ USER_ID = shape({"userId": number()})
 ADMIN_ROUTER: Router = {
     "listPaginated": query(
         page,
-        shape({"limit": number(1), "cursor": nullish(number()), "searchTerm": nullish(text())}),
+        shape({"limit": number(1, maximum=100), "cursor": nullish(number()), "searchTerm": nullish(text())}),
         admins_only=True,
     ),
     "lockUserAccount": mutation(lock, shape({"userId": number(), "locked": boolean}), admins_only=True),

@@ -9,7 +9,7 @@ from ...core.refusals import RefusalError
 from ...database import Row, must, one, rows, update
 from ..superjson import UNDEFINED
 from ..trpc import Call, Router, mutation, query
-from ..validation import anything, boolean, mapping, nullish, number, optional, shape, text
+from ..validation import anything, boolean, many, nullish, number, one_of, optional, shape, text
 
 LIST_LIMIT = 100
 
@@ -21,6 +21,28 @@ STATUS = {
     "past": "(b.\"endTime\" <= %(now)s AND b.status NOT IN ('cancelled', 'rejected'))",
     "cancelled": "b.status IN ('cancelled', 'rejected')",
     "unconfirmed": "(b.\"endTime\" >= %(now)s AND b.status = 'pending')",
+}
+
+KNOWN_STATUS = one_of(*STATUS)
+DATES = {
+    "afterStartDate": 'b."startTime" >=',
+    "beforeEndDate": 'b."endTime" <=',
+    "afterUpdatedDate": 'b."updatedAt" >=',
+    "beforeUpdatedDate": 'b."updatedAt" <=',
+    "afterCreatedDate": 'b."createdAt" >=',
+    "beforeCreatedDate": 'b."createdAt" <=',
+}
+GUESTS = {"attendeeEmail": "email", "attendeeName": "name"}
+FILTERS = {
+    "teamIds": optional(many(number())),
+    "userIds": optional(many(number())),
+    "status": optional(KNOWN_STATUS),
+    "statuses": optional(many(KNOWN_STATUS)),
+    "eventTypeIds": optional(many(number())),
+    # A text, or how the pages compare with one.
+    **dict.fromkeys(GUESTS, anything),
+    "bookingUid": optional(text()),
+    **dict.fromkeys(DATES, optional(text())),
 }
 
 LISTED_COLUMNS = (
@@ -39,9 +61,9 @@ TYPE_COLUMNS = (
 
 def listed(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     """The host's bookings by status and other filters, a page of them."""
-    filters, limit = given["filters"], min(given.get("limit") or 10, LIST_LIMIT)
+    filters, limit = given["filters"], given.get("limit") or 10
     wanted = filters.get("statuses") or [filters.get("status") or "upcoming"]
-    conditions = ["(" + " OR ".join(STATUS[status] for status in wanted if status in STATUS) + ")"]
+    conditions = ["(" + " OR ".join(STATUS[status] for status in wanted) + ")"]
     values: Row = {
         "now": call.instance.now(),
         "host": call.host["id"],
@@ -49,22 +71,19 @@ def listed(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         "offset": given.get("offset") or 0,
     }
     conditions.append('b."userId" = %(host)s')
-    if filters.get("attendeeEmail"):
-        address = filters["attendeeEmail"]
-        values["guest"] = (
-            address if isinstance(address, str) else (address.get("data") or {}).get("operand", "")
-        )
-        conditions.append(
-            'EXISTS (SELECT 1 FROM "Attendee" a WHERE a."bookingId" = b.id AND a.email = %(guest)s)'
-        )
-    for name, comparison in (
-        ("afterStartDate", 'b."startTime" >= %(afterStartDate)s::timestamptz'),
-        ("beforeEndDate", 'b."endTime" <= %(beforeEndDate)s::timestamptz'),
-        ("bookingUid", "b.uid = %(bookingUid)s"),
-    ):
+    for name, column in GUESTS.items():
+        if filters.get(name):
+            values[name] = operand(filters[name])
+            conditions.append(
+                f'EXISTS (SELECT 1 FROM "Attendee" a WHERE a."bookingId" = b.id AND a.{column} = %({name})s)'  # noqa: S608
+            )
+    for name, comparison in DATES.items():
         if filters.get(name):
             values[name] = filters[name]
-            conditions.append(comparison)
+            conditions.append(f"{comparison} %({name})s::timestamptz")
+    if filters.get("bookingUid"):
+        values["bookingUid"] = filters["bookingUid"]
+        conditions.append("b.uid = %(bookingUid)s")
     if filters.get("eventTypeIds"):
         values["types"] = filters["eventTypeIds"]
         conditions.append('b."eventTypeId" = ANY(%(types)s)')
@@ -72,7 +91,8 @@ def listed(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     # The conditions are texts of this module; what the caller gave is bound.
     counting = f'SELECT count(*) AS number FROM "Booking" b WHERE {where}'  # noqa: S608
     total = must(call.connection, counting, values)["number"]
-    falling = wanted in (["past"], ["cancelled"])
+    sort = (given.get("sort") or {}).get("sortStart")
+    falling = sort == "desc" if sort else wanted in (["past"], ["cancelled"])
     found = rows(
         call.connection,
         f'SELECT b.* FROM "Booking" b WHERE {where}'  # noqa: S608
@@ -87,6 +107,14 @@ def listed(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         "totalCount": total,
         "nextCursor": str(values["offset"] + limit) if more else UNDEFINED,
     }
+
+
+def operand(filtered: Any) -> str:
+    """The text of a filter: given as such, or as the pages compare with one."""
+    if isinstance(filtered, dict):
+        data = filtered.get("data")
+        filtered = data.get("operand") if isinstance(data, dict) else None
+    return filtered if isinstance(filtered, str) else ""
 
 
 def shown(call: Call, booking: Row) -> dict[str, Any]:
@@ -195,7 +223,7 @@ def request_reschedule(call: Call, given: dict[str, Any]) -> Any:
     told = webhooks.subscribers(
         call.connection, "BOOKING_CANCELLED", booking["userId"], booking["eventTypeId"]
     )
-    call.instance.sender.tell(told, "BOOKING_CANCELLED", call.instance.now, asked_again(booked, reason))
+    call.instance.tell(told, "BOOKING_CANCELLED", asked_again(booked, reason))
     return UNDEFINED
 
 
@@ -230,10 +258,11 @@ ROUTER: Router = {
         listed,
         shape(
             {
-                "filters": mapping(anything),
-                "limit": optional(number(1)),
+                "filters": shape(FILTERS),
+                "limit": optional(number(1, maximum=LIST_LIMIT)),
                 "offset": optional(number(0)),
                 "cursor": nullish(text()),
+                "sort": optional(shape({"sortStart": optional(one_of("asc", "desc"))})),
             }
         ),
     ),

@@ -13,7 +13,7 @@ from ...core.refusals import RefusalError
 from ...database import one, update
 from ..superjson import UNDEFINED
 from ..trpc import Call, Router, mutation, query
-from ..validation import anything, boolean, nullish, number, optional, shape, text, time_zone
+from ..validation import anything, boolean, mapping, nullish, number, optional, shape, text, time_zone
 from .people_as_sent import avatar, profile
 
 # The columns of `users` that the procedure sets under their own names.
@@ -128,5 +128,7 @@ def update_profile(call: Call, given: dict[str, Any]) -> dict[str, Any]:
 
 ROUTER: Router = {
     "get": query(get),
-    "updateProfile": mutation(update_profile, shape(PROFILE_COLUMNS | {"metadata": optional(anything)})),
+    "updateProfile": mutation(
+        update_profile, shape(PROFILE_COLUMNS | {"metadata": optional(mapping(anything))})
+    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,7 +48,7 @@ QUESTION = shape(
         "eventTypeSlug": optional(text()),
         "timeZone": optional(text()),
         "usernameList": nullish(many(text())),
-        "duration": nullish(lambda value, *_: value),
+        "duration": optional(text()),
         "rescheduleUid": nullish(text()),
         "isTeamEvent": optional(boolean),
         "orgSlug": nullish(text()),
@@ -100,7 +101,7 @@ def get_schedule(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         instant(given["startTime"]) or call.instance.now(), instant(given["endTime"]) or call.instance.now()
     )
     zone = given.get("timeZone") or "UTC"
-    duration = given.get("duration")
+    duration = re.match(r"\d{1,6}", given.get("duration") or "")
     starts = availability.free_starts(
         call.connection,
         event_type,
@@ -108,7 +109,7 @@ def get_schedule(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         window,
         call.instance.now(),
         zone,
-        length=int(duration) if duration else None,
+        length=int(duration[0]) if duration else None,
         guest_uid=call.request.cookies.get(UID_COOKIE),
         reschedule_uid=given.get("rescheduleUid"),
     )
