@@ -63,7 +63,7 @@ def create(call: Call) -> dict[str, Any]:
     user = call.caller
     with call.instance.database.transaction() as connection:
         event_type_input.refuse_senseless(connection, user, given, values, None)
-        if any(each["slug"] == values["slug"] for each in event_types.listed(connection, user["id"])):
+        if event_types.has_slug(connection, user["id"], values["slug"]):
             raise refusal(400, "User already has an event type with this slug.")
         event_type_input.refuse_schedule(connection, user, given.get("scheduleId"))
         event_type = event_types.create(connection, user, call.now(), values)

@@ -60,6 +60,12 @@ def by_slug(connection: Connection, username: str, slug: str) -> tuple[Row, Row]
     return (user, event_type) if event_type else None
 
 
+def has_slug(connection: Connection, user_id: int, slug: str) -> bool:
+    """Whether a user has an event type of this slug."""
+    query = 'SELECT 1 AS found FROM "EventType" WHERE "userId" = %s AND slug = %s'
+    return one(connection, query, (user_id, slug)) is not None
+
+
 def listed(connection: Connection, user_id: int, with_hidden: bool = True) -> list[Row]:
     """A user's event types, in the order in which their page shows them."""
     return rows(

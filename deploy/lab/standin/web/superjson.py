@@ -90,11 +90,11 @@ def loaded(envelope: Any) -> Any:
     """The value behind an envelope: dates as aware datetimes, what was undefined left out."""
     if not isinstance(envelope, dict):
         return UNDEFINED
-    value = envelope.get("json")
-    notes = (envelope.get("meta") or {}).get("values")
+    value, meta = envelope.get("json"), envelope.get("meta")
+    notes = meta.get("values") if isinstance(meta, dict) else None
     if isinstance(notes, list):
         return revived(value, notes)
-    for path, kinds in (notes or {}).items():
+    for path, kinds in notes.items() if isinstance(notes, dict) else ():
         parts = path_parts(path)
         parent = value
         for part in parts[:-1]:

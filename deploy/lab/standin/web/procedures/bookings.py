@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ...core import bookings, event_types, meetings, payloads, people, webhooks
@@ -79,7 +80,7 @@ def listed(call: Call, given: dict[str, Any]) -> dict[str, Any]:
             )
     for name, comparison in DATES.items():
         if filters.get(name):
-            values[name] = filters[name]
+            values[name] = readable_date(filters[name])
             conditions.append(f"{comparison} %({name})s::timestamptz")
     if filters.get("bookingUid"):
         values["bookingUid"] = filters["bookingUid"]
@@ -115,6 +116,14 @@ def operand(filtered: Any) -> str:
         data = filtered.get("data")
         filtered = data.get("operand") if isinstance(data, dict) else None
     return filtered if isinstance(filtered, str) else ""
+
+
+def readable_date(given: str) -> datetime:
+    """A moment in ISO form. What is none fails in the real app's database library, hence the 500."""
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError as error:
+        raise RefusalError("INTERNAL_SERVER_ERROR", "Provided Date object is invalid.") from error
 
 
 def shown(call: Call, booking: Row) -> dict[str, Any]:

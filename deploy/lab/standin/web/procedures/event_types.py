@@ -143,8 +143,8 @@ BESIDE = {
 def listed(call: Call, _given: Any) -> list[dict[str, Any]]:
     """The user's own event types, hidden ones included, in short."""
     names = ("id", "title", "description", "length", "schedulingType", "slug", "hidden", "metadata")
-    own = event_types.listed(call.connection, call.host["id"])
-    return [{name: event_types.as_sent(event_type)[name] for name in names} for event_type in own]
+    own = map(event_types.as_sent, event_types.listed(call.connection, call.host["id"]))
+    return [{name: event_type[name] for name in names} for event_type in own]
 
 
 def groups(call: Call, _given: Any) -> dict[str, Any]:
