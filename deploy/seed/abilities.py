@@ -19,6 +19,9 @@ def check_abilities(manifest: Manifest, channel: Channel, *, other_users: bool, 
     if manifest.profile is not None:
         names = cannot_write(channel.name, manifest.profile.fields)
         said += [f"profile: {name} cannot be set" for name in names]
+        if channel.name == "api" and "locale" in manifest.profile.fields.model_fields_set:
+            # PATCH /v2/me takes it, but no answer gives it back: it would differ for ever.
+            said.append("profile: locale can be set, but not be read back")
     for event_type in manifest.event_types if channel.name == "api" else ():
         if any(_hides_email(question) for question in event_type.fields.booking_fields or ()):
             # Recorded in contract/both/fields.json: refused with and without a required phone number.
