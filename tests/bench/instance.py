@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import redis
 
 from deploy.calcom.api import ApiChannel
 from deploy.calcom.http import RetryPolicy, open_client
@@ -37,6 +38,7 @@ class SeedableInstance:
     session: str
     api_url: str = ""
     """Empty where there is no API."""
+    redis_url: str = ""
 
     @contextlib.contextmanager
     def channel(self, transport: httpx.BaseTransport | None = None) -> Iterator[WebChannel]:
@@ -53,6 +55,25 @@ class SeedableInstance:
         """The administrator's channel over API v2, with a key that may do as much as it likes."""
         with httpx.Client(base_url=self.api_url, transport=transport, timeout=60) as http:
             yield ApiChannel(http, f"cal_{KEY}")
+
+    @contextlib.contextmanager
+    def limited(self, calls: int, window_seconds: int) -> Iterator[None]:
+        """The key may do so many calls in a window, for as long as the block lasts."""
+        self._limit(calls, window_seconds)
+        try:
+            yield
+        finally:
+            self._limit(CALLS_A_MINUTE, 60)
+
+    def _limit(self, calls: int, window_seconds: int) -> None:
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(
+                'update "RateLimit" set "limit" = %s, ttl = %s, "blockDuration" = %s',
+                (calls, window_seconds * 1000, window_seconds * 1000),
+            )
+        # Counters and the API's copies of the rows.
+        with redis.Redis.from_url(self.redis_url) as cache:
+            cache.flushall()
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """What a query on its database answers."""
@@ -79,10 +100,10 @@ def seedable_instance(*, with_api: bool = False) -> Iterator[SeedableInstance]:
             session = password_login(http, EMAIL, PASSWORD)
         instance = SeedableInstance(running.url, database, session)
         if with_api:
-            redis = stack.enter_context(servers.redis_server())
+            instance.redis_url = stack.enter_context(servers.redis_server())
             settings = {"REWRITE_API_V2_PREFIX": "1", "DOCS_URL": "", **WEB_SETTINGS}
             instance.api_url = stack.enter_context(
-                servers.api(database, redis, folder, settings, running.clock)
+                servers.api(database, instance.redis_url, folder, settings, running.clock)
             )
             _add_key(database)
         yield instance

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,14 +41,25 @@ def postgres() -> Iterator[str]:
     from deploy.lab.images import ensure_postgres_image
 
     image, password = ensure_postgres_image(), secrets.token_hex(16)
-    name = f"calstack-replay-{secrets.token_hex(4)}"
-    docker("run", "--detach", "--name", name, "--env", f"POSTGRES_PASSWORD={password}",
-           "--publish", "127.0.0.1::5432", "--tmpfs", "/var/lib/postgresql/data", image)  # fmt: skip
-    try:
+    with container(image, "--env", f"POSTGRES_PASSWORD={password}", "--publish", "127.0.0.1::5432",
+                   "--tmpfs", "/var/lib/postgresql/data") as name:  # fmt: skip
         port = docker("port", name, "5432/tcp").split(":")[-1].strip()
         yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
-    finally:
-        docker("rm", "--force", "--volumes", name)
+
+
+@contextlib.contextmanager
+def container(image: str, *options: str, command: Sequence[str] = ()) -> Iterator[str]:
+    """Run a container for as long as the block lasts; yields its name."""
+    name = f"calstack-replay-{secrets.token_hex(4)}"
+    with contextlib.ExitStack() as stack:
+        # A signal that comes while Docker starts it waits, since nobody would remove it otherwise.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            docker("run", "--detach", "--name", name, *options, image, *command)
+            stack.callback(docker, "rm", "--force", "--volumes", name)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        yield name
 
 
 def docker(*arguments: str) -> str:
@@ -147,15 +159,11 @@ def redis_server() -> Iterator[str]:
     from deploy.lab import engine, images
 
     image = images.ensure_service_image(engine.ensure_engine(lambda _line: None), images.REDIS)
-    name = f"calstack-replay-{secrets.token_hex(4)}"
-    docker("run", "--detach", "--name", name, "--publish", "127.0.0.1::6379", image,
-           "redis-server", "--protected-mode", "no", "--save", "")  # fmt: skip
-    try:
+    command = ("redis-server", "--protected-mode", "no", "--save", "")
+    with container(image, "--publish", "127.0.0.1::6379", command=command) as name:
         port = int(docker("port", name, "6379/tcp").split(":")[-1])
         wait_until_it_listens(port)
         yield f"redis://127.0.0.1:{port}"
-    finally:
-        docker("rm", "--force", "--volumes", name)
 
 
 def wait_until_it_listens(port: int) -> None:
