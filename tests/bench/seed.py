@@ -382,7 +382,7 @@ def bench(event_types: int, webhooks: int, rounds: int) -> Results:
         [
             Ratio("web, first run, of what the server gives", _speed(web_first, web_first_bare), 0.9),
             Ratio("web, second run, of what the server gives", _speed(web_second, web_second_bare), 0.9),
-            Ratio("API v2, first run, of what the server gives", _speed(api_first, api_first_bare), 0.9),
+            Ratio("API v2, first run, of what the server gives", _speed(api_first, api_first_bare), None),
             Ratio("API v2, first run, of what the key is allowed", least / paced.seconds, 0.9),
             Ratio("web, first run, of the naive loop", loop[0].seconds / web_first.seconds, None),
             Ratio("web, second run, of the naive loop", loop[1].seconds / web_second.seconds, None),
