@@ -68,8 +68,8 @@ def browser(programs: dict[str, str], instance: DeployedLab, tmp_path: Path) -> 
         "--disable-dev-shm-usage",
         "--window-size=1280,1600",
         f"--user-data-dir={tmp_path / 'profile'}",
-        # Whatever else a page names is not found: nothing leaves this machine.
-        f"--host-resolver-rules=MAP {instance.domain} {instance.address},MAP * ~NOTFOUND",
+        # Whatever else a page names is not found: nothing leaves this machine, where tests have pages too.
+        f"--host-resolver-rules=MAP {instance.domain} {instance.address},MAP * ~NOTFOUND,EXCLUDE localhost",
     ):
         options.add_argument(argument)
     service = Service(programs["chromedriver"], env={**os.environ, "HOME": str(tmp_path)})

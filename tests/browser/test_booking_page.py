@@ -65,6 +65,11 @@ def choose_a_day(browser: WebDriver) -> None:
 def book_as(browser: WebDriver, instance: DeployedLab, email: str) -> str:
     """Go the whole way of a guest, from the link to the page that says it worked; returns the time chosen."""
     browser.get(instance.url + instance.guest_page)
+    return book_here(browser, email)
+
+
+def book_here(browser: WebDriver, email: str) -> str:
+    """The same from the days on, on the page or in the frame that is looked at."""
     choose_a_day(browser)
     label = seen(browser, TIME).text
     press(browser, TIME)
