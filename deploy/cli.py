@@ -5,6 +5,7 @@ from __future__ import annotations
 import deploy.greenlets  # noqa: F401 - before everything that opens sockets or starts threads
 
 # isort: split
+import datetime as dt
 import functools
 import logging
 import os
@@ -18,6 +19,7 @@ import click
 
 from deploy.actions import deploy as deploying
 from deploy.actions import maintenance as maintaining
+from deploy.actions import purge as purging
 from deploy.actions import render as rendering
 from deploy.actions import report as reporting
 from deploy.actions import secrets as keeping
@@ -256,7 +258,7 @@ def seed_group(
     """
     if context.invoked_subcommand is not None:
         return 0
-    wish = seeding.Wish(plan_only, _confirm(yes, plan_only) if prune else None)
+    wish = seeding.Wish(plan_only, _confirm(yes or plan_only, "what --prune removes") if prune else None)
     if foreign is not None:
         result = seeding.seed_foreign(foreign, files or [Path("seed.yaml")], wish=wish)
         if as_json:
@@ -277,12 +279,10 @@ def seed_group(
         )
 
 
-def _confirm(yes: bool, plan_only: bool) -> seeding.Confirm:
+def _confirm(yes: bool, what: str) -> seeding.Confirm:
     """How a removal is confirmed; where nobody can be asked, that is told before anything begins."""
-    if not (yes or plan_only or sys.stdin.isatty()):
-        raise InputError(
-            "nobody is there to confirm what --prune removes", fix="look with --plan, then add --yes"
-        )
+    if not (yes or sys.stdin.isatty()):
+        raise InputError(f"nobody is there to confirm {what}", fix="look with --plan, then add --yes")
 
     def confirm(plan: str) -> bool:
         CONSOLE.line(plan)
@@ -520,6 +520,53 @@ def webhook_verify_command(
         say = CONSOLE.line if verdict.genuine else CONSOLE.error
         say(f"{verdict.name}: {verdict.what}" + (f"\n  -> {verdict.fix}" if verdict.fix else ""))
     return 0 if verdict.genuine else 1
+
+
+@cli.group("bookings")
+def bookings_group() -> None:
+    """Bookings that guests made."""
+
+
+@bookings_group.command("purge")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option(
+    "--since", required=True, metavar="WHEN", help="Made then or later: 2026-11-24T09:30 (UTC), 12h."
+)
+@click.option("--until", metavar="WHEN", help="Made before then.")
+@click.option("--address", "addresses", multiple=True, metavar="NETWORK", help="Made from there; repeatable.")
+@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="Made under this one; repeatable.")
+@click.option(
+    "--email-domain", "domains", multiple=True, metavar="DOMAIN", help="Made under one of its addresses."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would go, remove nothing.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+def bookings_purge_command(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    since: str,
+    until: str | None,
+    addresses: Sequence[str],
+    emails: Sequence[str],
+    domains: Sequence[str],
+    plan_only: bool,
+    yes: bool,
+) -> int:
+    """Remove bookings that a machine made, without a mail to anybody.
+
+    Example: calstack bookings purge --since 12h --email-domain spam.example --address 192.0.2.0/24 --plan
+    """
+    which = purging.wanted(since, until, addresses, emails, domains, dt.datetime.now(dt.UTC))
+    confirm = None if plan_only else _confirm(yes, "what purge removes")
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts, hosts.locked("purge") as free:
+        results = hosts.connection.on_each(
+            free.names, lambda name: purging.purge(hosts.instance(name), which, confirm)
+        )
+        return reporting.finish(
+            CONSOLE, hosts, free, results, as_json, purging.PurgeResult.lines, purging.PurgeResult.as_json
+        )
 
 
 @cli.group("maintenance")

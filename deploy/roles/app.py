@@ -65,6 +65,9 @@ def environment(host: HostContext) -> dict[str, str]:
         "CRON_API_KEY": secrets.cron_api_key,
         "CRON_SECRET": secrets.cron_secret,
     }
+    if settings.app.turnstile is not None:
+        own["NEXT_PUBLIC_CLOUDFLARE_SITEKEY"] = settings.app.turnstile.site_key
+        own["CLOUDFLARE_TURNSTILE_SECRET"] = secrets.resolve(settings.app.turnstile.secret.secret)
     return own | shared_environment(host)
 
 

@@ -34,6 +34,8 @@ GOVERNED: Mapping[str, str] = {
     "NEXTAUTH_URL": "follows from `domain`",
     "ALLOWED_HOSTNAMES": "follows from `domain`",
     "NEXT_PUBLIC_DISABLE_SIGNUP": "set `app.sign_up`",
+    "NEXT_PUBLIC_CLOUDFLARE_SITEKEY": "set `app.turnstile.site_key`",
+    "CLOUDFLARE_TURNSTILE_SECRET": "set `app.turnstile.secret`",
     "EMAIL_FROM": "set `smtp.from_address`",
     "EMAIL_FROM_NAME": "set `smtp.from_name`",
     "EMAIL_SERVER": "set `smtp.url`",

@@ -13,11 +13,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from deploy.errors import InputError
 from deploy.settings import rules
 from deploy.settings.app_variables import problem_with_variable
+from deploy.settings.metrics import Metrics
 from deploy.settings.proxy import Proxy
 from deploy.settings.rate_limits import RateLimits
 from deploy.settings.section import FilePath, Line, SecretReference, Section
 from deploy.settings.smtp_server import SmtpServer
 from deploy.settings.tls import LETS_ENCRYPT_STAGING, Tls
+from deploy.settings.turnstile import Turnstile
 
 _FEWEST_CONNECTIONS_WITH_API = 40
 
@@ -213,6 +215,7 @@ class App(Section):
     """Version that the image carries. Below 6.0.7 strangers can take over accounts (CVE-2026-23478)."""
     sign_up: Literal["closed", "open"] = "closed"
     """Whether strangers may make accounts."""
+    turnstile: Turnstile | None = None
     env: dict[str, str | SecretReference] = {}
     """Further variables of the app: GOOGLE_API_CREDENTIALS, ZOOM_CLIENT_ID, DAILY_API_KEY and the like."""
     ca_file: FilePath | None = None
@@ -324,6 +327,26 @@ class HostSettings(Section):
     docker: Docker = Docker()
     base: Base = Base()
     jobs: Jobs = Jobs()
+    metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _pages_have_the_turnstile(self) -> HostSettings:
+        """With `app.turnstile`, `images.web` is not Cal.com's own image."""
+        if self.app.turnstile and rules.is_official_web_image(self.images.web.reference):
+            raise rules.refused(
+                "would refuse every sign-up: Cal.com's own image was built without a site key, so its pages "
+                "show no widget",
+                "build an image with NEXT_PUBLIC_CLOUDFLARE_SITEKEY, name it as images.web; or remove this",
+                key="app.turnstile",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_have_a_port_of_their_own(self) -> HostSettings:
+        """`metrics.port` is not `proxy.inner_port`."""
+        if self.metrics.port == self.proxy.inner_port:
+            raise rules.refused("is the port of the inner entrance", "choose another", key="metrics.port")
+        return self
 
     @model_validator(mode="after")
     def _image_carries_the_version(self) -> HostSettings:

@@ -134,6 +134,19 @@ def network(value: str) -> str:
     return value
 
 
+def private_address(value: str) -> str:
+    """One address that the internet does not lead to, nor one that stands for all of a host's."""
+    try:
+        found = ipaddress.ip_address(value)
+    except ValueError:
+        raise refused("is not an address", "write it like 127.0.0.1 or 10.0.0.5") from None
+    if found.is_unspecified:
+        raise refused("is every address of the host, public ones too", "name a private one, or 127.0.0.1")
+    if found.is_global or found.is_multicast:
+        raise refused("is a public address", "name a private one, or 127.0.0.1")
+    return value
+
+
 def client_address_header(value: str) -> str:
     """The name of a header (RFC 9110 section 5.1) that carries addresses and nothing else."""
     if not re.fullmatch(r"[A-Za-z0-9-]+", value):

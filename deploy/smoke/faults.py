@@ -124,6 +124,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "two instances on one database, or clocks that differ",
         f"{_WEB_LOG}; compare `date -u` on the host with the time here",
     ),
+    "wants-a-human": Explanation(
+        "bookings want Cloudflare's proof of a human (Turnstile), which no program can give",
+        "take NEXT_PUBLIC_CLOUDFLARE_USE_TURNSTILE_IN_BOOKER out of app.env; limits keep machines off too: "
+        "docs/spam.md",
+    ),
     "booking-refused": Explanation(
         "the app does not accept what the booking page sends, or needs more than name and e-mail address",
         f"compare the instance's version with those that calstack supports; {_WEB_LOG}",
@@ -307,6 +312,8 @@ def _name(error: Exception) -> str:
         case calcom.KeyNotAccepted():
             # What has no prefix of keys is taken for a token of an OAuth client.
             return "key-wrong-prefix" if "access token" in error.message.lower() else "key-unknown"
+        case calcom.Refused() if "cloudflare token" in error.message.lower():
+            return "wants-a-human"
         case calcom.NotSignedIn():
             return "session-refused"
         case calcom.InvalidInput() if "/api/book/event" in (error.where or ""):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"images": WITH_API, "api": {"own_host": f"api.{DOMAIN}"}}],
+    [{}, {"images": WITH_API, "api": {"own_host": f"api.{DOMAIN}"}, "metrics": {"address": "127.0.0.1"}}],
     ids=["as little as can be", "with an API"],
 )
 def test_configuration_is_clean_for_this_haproxy(

@@ -25,6 +25,19 @@ def _closed(server: Server) -> dict[int, str]:
     }
 
 
+def test_figures_are_published_where_they_shall_be_and_nowhere_else(server: Server) -> None:
+    metrics = server.settings.metrics
+    if metrics.address is None:
+        return
+    places = [place["address"] for place in server.found("listening") if place["port"] == metrics.port]
+    assert places == [metrics.address], complaint(
+        f"port {metrics.port} of the figures is open at {listed(places) or 'no address'}, "
+        f"not at {metrics.address}",
+        why="Prometheus finds nothing, or strangers find what is none of their business",
+        fix="calstack deploy; ss -ltnp on the host shows the program",
+    )
+
+
 def _is_loopback(address: str) -> bool:
     return address not in ("*", "") and ipaddress.ip_address(address).is_loopback
 

@@ -13,7 +13,7 @@ from deploy.errors import InputError
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import app
 from deploy.roles.context import HostContext
-from tests.unit.roles.hosts import DOMAIN, SECRETS, WITH_API, host_context
+from tests.unit.roles.hosts import DOMAIN, GIVEN, SECRETS, WITH_API, host_context
 
 
 def project(host: HostContext) -> dict[str, Any]:
@@ -28,6 +28,20 @@ def project(host: HostContext) -> dict[str, Any]:
 
 
 # --- Environment; the numbers are those of FACTS §0 where it has one
+
+
+def test_turnstile_keys_reach_the_app_alone() -> None:
+    keys = {"site_key": "0x4", "secret": {"secret": "token"}}
+    variables = app.environment(host_context(app={"turnstile": keys}))
+    assert variables["NEXT_PUBLIC_CLOUDFLARE_SITEKEY"] == "0x4"
+    assert variables["CLOUDFLARE_TURNSTILE_SECRET"] == GIVEN["token"]
+    assert not [name for name in app.environment(host_context()) if "CLOUDFLARE" in name]
+
+
+def test_figures_are_published_at_their_address_alone() -> None:
+    given = host_context(metrics={"address": "fd00::5", "port": 9101})
+    assert "[fd00::5]:9101:8405" in project(given)["services"]["proxy"]["ports"]
+    assert not [port for port in project(host_context())["services"]["proxy"]["ports"] if "8405" in port]
 
 
 def test_encryption_key_arrives_with_its_32_characters() -> None:

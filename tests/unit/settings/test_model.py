@@ -313,7 +313,7 @@ def test_variables_that_are_not_the_users_are_refused(
         "ZOOM_CLIENT_ID: abc",
         "ZOOM_CLIENT_SECRET: !secret zoom",
         "NEXT_PUBLIC_VAPID_PUBLIC_KEY: BPx",
-        'NEXT_PUBLIC_CLOUDFLARE_SITEKEY: "0x4"',
+        'NEXT_PUBLIC_CLOUDFLARE_USE_TURNSTILE_IN_BOOKER: "1"',
         'GOOGLE_LOGIN_ENABLED: "true"',
         "NEXT_PUBLIC_SUPPORT_MAIL_ADDRESS: help@example.org",
         "NEXT_PUBLIC_WEBSITE_TERMS_URL: https://example.org/terms",
@@ -391,3 +391,40 @@ def test_wrong_kinds_are_told_in_plain_words(tmp_path: Path, key: str, value: An
     text = told(tmp_path, host="".join(lines.values()) + "admin: {email: a@example.org}\n")
     assert f" {key}: " in text
     assert "Input should" not in text
+
+
+@pytest.mark.parametrize(
+    ("metrics", "says"),
+    [
+        ("address: 0.0.0.0", "every address"),
+        ("address: '::'", "every address"),
+        ("address: 8.8.8.8", "public"),
+        ("address: '2606:4700::1'", "public"),
+        ("address: 224.0.0.1", "public"),
+        ("address: localhost", "not an address"),
+        ("address: 10.0.0.0/8", "not an address"),
+        ("address: 127.0.0.1, port: 80", "1024"),
+        ("address: 127.0.0.1, port: 8080", "inner entrance"),
+    ],
+)
+def test_figures_are_for_private_addresses_alone(tmp_path: Path, metrics: str, says: str) -> None:
+    assert says in told(tmp_path, more=f"metrics: {{{metrics}}}\n")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.5", "100.64.3.4", "fd00::5", "::1"])
+def test_figures_may_be_at_a_private_address(tmp_path: Path, address: str) -> None:
+    inventory = inventory_in(tmp_path, more=f"metrics: {{address: '{address}'}}\n")
+    assert inventory.hosts["cal1"].metrics.address == address
+
+
+TURNSTILE = "app: {turnstile: {site_key: '0x4', secret: !secret turnstile}}\n"
+
+
+def test_cal_com_s_own_image_has_no_widget(tmp_path: Path) -> None:
+    text = told(tmp_path, more=f"{TURNSTILE}images: {{web: {{reference: 'calcom/cal.com:v6.2.0'}}}}\n")
+    assert "app.turnstile" in text
+    assert "NEXT_PUBLIC_CLOUDFLARE_SITEKEY" in text
+
+
+def test_both_keys_of_a_turnstile_stand_together(tmp_path: Path) -> None:
+    assert "secret" in told(tmp_path, more="app: {turnstile: {site_key: '0x4'}}\n")

@@ -187,6 +187,7 @@ def test_a_page_instead_of_the_apps_answer(status: int, fault: str) -> None:
     [
         (409, "no_available_users_found_error", "slot-taken"),
         (400, "invalid_type in 'responses,phone': Required", "booking-refused"),
+        (401, "No cloudflare token - please try again", "wants-a-human"),
         (404, "event type not found", "event-page-missing"),
         (500, "Internal Server Error", "app-failed"),
     ],
