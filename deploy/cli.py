@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from deploy.actions import deploy as deploying
+from deploy.actions import limits_show, limits_top
 from deploy.actions import maintenance as maintaining
 from deploy.actions import purge as purging
 from deploy.actions import render as rendering
@@ -461,6 +462,47 @@ def secrets_set_command(inventory_name: str, host: str | None, name: str) -> int
     keeping.store(inventory, name, value, host, CONSOLE.line)
     CONSOLE.line(f"{name} is stored")
     return 0
+
+
+@cli.group("limits")
+def limits_group() -> None:
+    """How often callers may come, and who was refused."""
+
+
+@limits_group.command("show")
+@_inventory_option
+@_limit_option
+@_json_option
+def limits_show_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+    """List the limits of each instance, and whether they are in force.
+
+    Example: calstack limits show --inventory example --limit cal1
+    """
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts:
+        names = hosts.connection.names
+        results = hosts.connection.on_each(names, lambda name: limits_show.show_limits(hosts.instance(name)))
+        return reporting.finish(
+            CONSOLE, hosts, Locked(names, {}), results, as_json, reporting.limits_lines, reporting.limits_json
+        )
+
+
+@limits_group.command("top")
+@_inventory_option
+@_limit_option
+@_json_option
+def limits_top_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+    """List who was refused within the last hour, most often refused first.
+
+    Example: calstack limits top --inventory example
+    """
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts:
+        names = hosts.connection.names
+        results = hosts.connection.on_each(
+            names, lambda name: limits_top.refused_callers(hosts.instance(name))
+        )
+        return reporting.finish(
+            CONSOLE, hosts, Locked(names, {}), results, as_json, reporting.top_lines, reporting.top_json
+        )
 
 
 @cli.group("webhook")

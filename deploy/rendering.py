@@ -27,6 +27,8 @@ class ManagedFile:
     """Numeric group id."""
     secret: bool = False
     """Whether its content must never be shown."""
+    once: bool = False
+    """Whether its content is only a beginning: what lies there already is left as it is."""
 
     @property
     def digest(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from deploy.actions.api_key import api_verdict, ensure_api_key
 from deploy.actions.instance import AdminUser, Instance, quoted
 from deploy.actions.limits import apply_limits
+from deploy.actions.proxy_limits import load_proxy_limits
 from deploy.calcom.errors import AlreadySetUp
 from deploy.calcom.setup import create_first_admin, wait_ready
 from deploy.errors import CalstackError
@@ -15,8 +16,8 @@ _READY_SECONDS = 600
 
 
 def bootstrap(instance: Instance, note: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Make sure of the first administrator, of its finished onboarding, of the sign-up switch and, where
-    there is an API, of a key that it takes.
+    """Make sure of the first administrator, of its finished onboarding, of the sign-up switch, where there is
+    an API of a key that it takes, and of the limits in the running proxy.
 
     Returns what it changed, nothing on every later run; `note` gets what a person should know although
     nothing has failed. Raises `CalstackError` when the instance belongs to somebody else, or its API does not
@@ -34,7 +35,7 @@ def bootstrap(instance: Instance, note: Callable[[str], None] = lambda _: None) 
         changed.append(f"sign-up {instance.settings.app.sign_up}")
     if instance.settings.has_api:
         changed += _open_the_api(instance, admin, note)
-    return changed
+    return changed + load_proxy_limits(instance)
 
 
 def _open_the_api(instance: Instance, admin: AdminUser, note: Callable[[str], None]) -> list[str]:

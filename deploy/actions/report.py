@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from deploy.actions import limits_show, limits_top
 from deploy.actions.deploy import DeployResult
 from deploy.actions.opening import Locked, Opened
 from deploy.actions.seed import SeedResult
@@ -83,6 +84,29 @@ def smoke_json(report: SmokeReport) -> dict[str, Any]:
     return {"ok": report.passed, **json.loads(report.to_json())}
 
 
+def limits_lines(shown: limits_show.LimitsShown) -> list[str]:
+    """A table of the limits, then whom they do not count."""
+    lines = _aligned(limits_show.COLUMNS, [limit.row() for limit in shown.limits])
+    return [*lines, f"exempt: {', '.join(shown.exempt)}"] if shown.exempt else lines
+
+
+def limits_json(shown: limits_show.LimitsShown) -> dict[str, Any]:
+    """What `limits show --json` says of one host."""
+    return shown.document()
+
+
+def top_lines(found: Sequence[limits_top.Refused]) -> list[str]:
+    """A table of those who were refused."""
+    if not found:
+        return ["nobody was refused within the last hour"]
+    return _aligned(limits_top.COLUMNS, [refused.row() for refused in found])
+
+
+def top_json(found: Sequence[limits_top.Refused]) -> dict[str, Any]:
+    """What `limits top --json` says of one host."""
+    return limits_top.top_document(found)
+
+
 def finish(
     console: Console,
     opened: Opened,
@@ -108,6 +132,15 @@ def finish(
         for name, why in failures.items():
             console.error("\n".join([f"{name}: FAILED", *_indented(why)]))
     return 0 if not failures and all(said["ok"] for said in documents.values()) else 1
+
+
+def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table whose columns stand below each other."""
+    widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [columns, *rows]
+    ]
 
 
 def _indented(text: str) -> list[str]:

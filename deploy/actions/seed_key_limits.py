@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deploy.actions.instance import Instance, quoted, user_id
 from deploy.actions.limits import MANIFEST_MARK, SETTINGS_MARK, allowance_of_row, drop_copies
+from deploy.actions.proxy_limits import load_proxy_limits
 from deploy.seed.key_limits import Allowance, ApiKey
 from deploy.settings.rate_limits import OWN_KEY_NOTE
 
@@ -62,8 +63,9 @@ class DatabaseKeyLimits:
         )
 
     def take_effect(self, digests: Collection[str]) -> None:
-        """See `KeyLimits.take_effect`."""
+        """See `KeyLimits.take_effect`; the proxy learns of them too."""
         drop_copies(self.instance.remote, digests)
+        load_proxy_limits(self.instance)
 
     def _keys(self, user: str, note: str) -> str:
         return f'select id from "ApiKey" where "userId" = {self._user(user)} and note = {quoted(note)}'

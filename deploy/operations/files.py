@@ -42,7 +42,8 @@ def as_wanted(item: ManagedFile | ManagedDirectory, state: PathState | None) -> 
         return False
     if isinstance(item, ManagedDirectory):
         return state.kind == "directory"
-    return state.kind.startswith("regular") and state.digest == item.digest
+    # `stat` calls an empty file a "regular empty file".
+    return state.kind.startswith("regular") and (item.once or state.digest == item.digest)
 
 
 def _write(items: Sequence[ManagedFile | ManagedDirectory], remote: Remote) -> None:

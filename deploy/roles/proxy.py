@@ -9,6 +9,7 @@ from pyinfra.api.deploy import deploy
 from deploy.onhost.certificate import lego
 from deploy.operations import proxy_configuration, stack
 from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles import proxy_limits
 from deploy.roles.context import HostContext
 from deploy.roles.password_hash import hashed
 from deploy.settings.layout import CERTIFICATES, MAINTENANCE_MAP, PROXY_SOCKETS
@@ -32,6 +33,7 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
             mode="0640",
             group=HAPROXY,
         ),
+        *proxy_limits.files(host, group=HAPROXY),
     ]
 
 
@@ -95,6 +97,7 @@ def _configuration(host: HostContext, digest: str) -> bytes:
         admin_passwords=passwords,
         maintenance_map=in_container(MAINTENANCE_MAP),
         challenge=f"{lego.ALIAS}:{lego.PORT}",
+        limits=proxy_limits.tables(host.settings),
     )
 
 

@@ -28,3 +28,9 @@ REDIS_CLI = f"cd {PROJECT} && docker compose exec -T cache redis-cli -h 127.0.0.
 
 MAINTENANCE_MAP = f"{PROJECT}/proxy/maintenance.map"
 """What HAProxy knows of a maintenance; there is none while the file is missing or empty."""
+
+PROXY_LIMITS = f"{PROJECT}/proxy/limits"
+"""Folder of the proxy's limits: its maps of amounts and of keys, each changed in the running HAProxy too."""
+
+PROXY_LIMITS_INSIDE = "/usr/local/etc/haproxy/limits"
+"""The same folder as the proxy's container sees it."""

@@ -436,9 +436,10 @@ class HostSettings(Section):
                 f"certificates{consequence}"
             )
         if not self.has_api:
-            given = [section for section in ("api", "rate_limits") if section in self.model_fields_set]
+            given = ["api"] if "api" in self.model_fields_set else []
+            given += ["rate_limits.api"] if "api" in self.rate_limits.model_fields_set else []
             found += [f"{section} has no effect without images.api" for section in given]
-        return found
+        return found + self.rate_limits.warnings()
 
 
 class LabSettings(Section):

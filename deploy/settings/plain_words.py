@@ -45,6 +45,12 @@ def dotted(path: Path) -> str:
 def _said(detail: dict[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
     path, union = _in_the_file(detail["loc"], model)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    if word := _word_instead(path, model):
+        if kind == "literal_error":
+            return  # What the section lacks is told; that it is not the word is no news.
+        if given is not None and kind in ("model_type", "model_attributes_type"):
+            yield Finding(path, f"must be {word}, or a section with keys of its own below it")
+            return
     if kind == REFUSED:
         together = context.get("all") or [(context.get("key") or "", context["what"], context.get("fix"))]
         for key, what, fix in together:
@@ -135,9 +141,28 @@ def _in_the_file(location: Path, model: type[BaseModel]) -> tuple[Path, bool]:
             union = True
             kind = str
             continue
+        if isinstance(step, str) and _is_branch(kind, step):
+            continue
         path.append(step)
         kind = _below(kind, step)
     return tuple(path), union
+
+
+def _is_branch(kind: Any, step: str) -> bool:
+    """Whether a step names the type that was tried where a section or a word may stand."""
+    choices = members(kind)
+    if len(choices) < 2 or model_in(kind) is None:
+        return False
+    return step.startswith("literal[") or step in (getattr(choice, "__name__", "") for choice in choices)
+
+
+def _word_instead(path: Path, model: type[BaseModel]) -> str | None:
+    """The one word that may stand at a place instead of a section, like `off`."""
+    kind: Any = model
+    for step in path:
+        kind = _below(kind, step)
+    words = [choice for choice in members(kind) if typing.get_origin(choice) is typing.Literal]
+    return str(typing.get_args(words[0])[0]) if words and model_in(kind) else None
 
 
 def _below(kind: Any, step: str | int) -> Any:
@@ -165,8 +190,8 @@ def members(kind: Any) -> list[Any]:
 
 
 def model_in(kind: Any) -> type[BaseModel] | None:
-    """The one section that a type stands for, or None where it is a plain value."""
-    kinds = members(kind)
+    """The one section that a type stands for, beside a word perhaps, or None where it is a plain value."""
+    kinds = [member for member in members(kind) if typing.get_origin(member) is not typing.Literal]
     if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], BaseModel):
         return kinds[0]
     return None

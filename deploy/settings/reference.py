@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from deploy.settings import app_variables, rules
 from deploy.settings.model import HostSettings, LabSettings
 from deploy.settings.plain_words import members, model_in
-from deploy.settings.section import SecretReference
+from deploy.settings.section import SecretReference, Section
 
 _ROOT = Path(__file__).resolve().parents[2]
 PAGE = _ROOT / "docs" / "settings.md"
@@ -116,8 +116,9 @@ def _described_before(path: str) -> bool:
 
 
 def _below(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a key stands for; one that may also be a word has a row in its parent's table."""
     below = model_in(field.annotation)
-    return None if below is SecretReference else below
+    return None if below is SecretReference or len(members(field.annotation)) > 1 else below
 
 
 def _presence(field: FieldInfo) -> str:
@@ -134,6 +135,8 @@ def _row(model: type[BaseModel], name: str, field: FieldInfo) -> str:
 def _default(value: Any) -> str:
     if value is None or value in ({}, []):
         return ""
+    if isinstance(value, Section):
+        return f"`{{{', '.join(f'{key}: {content}' for key, content in value)}}}`"
     return f"`{json.dumps(value)}`" if isinstance(value, bool | int) else f"`{value}`"
 
 
@@ -145,6 +148,8 @@ def _type(field: FieldInfo) -> str:
 
 def _type_name(kind: Any) -> str:
     origin = typing.get_origin(kind)
+    if isinstance(kind, type) and issubclass(kind, Section) and kind is not SecretReference:
+        return "section"
     if origin is typing.Literal:
         return " or ".join(f"`{choice}`" for choice in typing.get_args(kind))
     if origin is list:

@@ -26,7 +26,7 @@ from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import certificate, jobs, onhost_archive, proxy
 from deploy.roles.context import HostContext
 from tests.lab.certificates import self_signed
-from tests.lab.entrance import Entrance, create_app, until_served
+from tests.lab.entrance import WITHOUT_LIMITS, Entrance, create_app, until_served
 from tests.unit.roles.hosts import IMAGES, host_context
 
 SERVERS = Path(__file__).with_name("acme_servers.py")
@@ -57,6 +57,7 @@ def _host(ca: Path, mode: str, certificate: bytes | None, settings: dict[str, An
     return host_context(
         certificate=certificate,
         tls={"mode": mode, "acme": acme},
+        rate_limits=WITHOUT_LIMITS,
         images=IMAGES | {"acme": {"reference": images.LEGO.reference, "pull": "never"}},
     )
 
@@ -329,7 +330,7 @@ def acme_world(client: docker.DockerClient, folder: Path) -> Iterator[World]:
         client.networks.get(network).connect(app, aliases=["web"])
         app.start()
         front.start()
-        entrance = Entrance(front, app, network)
+        entrance = Entrance(front, app, network, folder / "sockets")
         until_served(entrance)
         world = World(client, network, folder, services, cleaning, entrance, front, root, lego)
         world.names = world.start(

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from deploy.lab import engine, images
-from tests.lab.entrance import CERTIFICATE, Entrance, running_entrance, write_configuration
+from tests.lab.entrance import CERTIFICATE, WITHOUT_LIMITS, Entrance, running_entrance, write_configuration
 from tests.unit.roles.hosts import host_context
 
 
@@ -31,6 +31,7 @@ def entrance(
     client: docker.DockerClient, haproxy: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Entrance]:
     """The proxy of a host with nothing but what must be set."""
-    folder = write_configuration(tmp_path_factory.mktemp("proxy"), host_context(certificate=CERTIFICATE))
+    host = host_context(certificate=CERTIFICATE, rate_limits=WITHOUT_LIMITS)
+    folder = write_configuration(tmp_path_factory.mktemp("proxy"), host)
     with running_entrance(client, haproxy, folder) as entrance:
         yield entrance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import ssl
@@ -18,6 +19,7 @@ import docker
 from docker.models.containers import Container
 
 from deploy.lab import images, inside
+from deploy.onhost import proxy_runtime
 from deploy.rendering import ManagedFile
 from deploy.roles import proxy
 from deploy.roles.context import HostContext
@@ -27,6 +29,9 @@ from tests.unit.roles.hosts import DOMAIN
 APP = Path(__file__).with_name("entrance_app.py")
 CERTIFICATE = self_signed(DOMAIN, "*.elsewhere.test")
 """What the shared entrance serves: good for a name that is not its own, too."""
+
+WITHOUT_LIMITS = dict.fromkeys(("sign_in", "bookings", "slots", "pages"), "off")
+"""For tests that send from one address what many people would."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class Answer:
 class Entrance:
     """The proxy's addresses and ways to talk to them."""
 
-    def __init__(self, proxy: Container, app: Container, network: str) -> None:
+    def __init__(self, proxy: Container, app: Container, network: str, sockets: Path) -> None:
         self.proxy = proxy
+        self.sockets = sockets
         self.app = app
         self.network = network
         proxy.reload()
@@ -130,6 +136,10 @@ class Entrance:
         finally:
             second.remove(force=True)
 
+    def runtime(self, command: str) -> str:
+        """What HAProxy answers over its runtime socket."""
+        return proxy_runtime.ask(command, self.sockets / "admin.sock")
+
     def seen_by_app(self) -> list[dict[str, Any]]:
         found = json.loads(self.inner("/seen").body)
         assert isinstance(found, list)
@@ -159,6 +169,9 @@ def running_entrance(client: docker.DockerClient, haproxy: str, folder: Path) ->
     """A proxy with the configuration in that folder, and an app that it finds under the name `web`."""
     python = images.ensure_service_image(client, images.HAPROXY)
     name = f"calstack-entrance-{uuid.uuid4().hex[:8]}"
+    sockets = folder.with_name(f"{folder.name}-sockets")
+    sockets.mkdir()
+    os.chown(sockets, proxy.HAPROXY, proxy.HAPROXY)
     with ExitStack() as cleaning:
         network = client.networks.create(name)
         cleaning.callback(network.remove)
@@ -172,15 +185,14 @@ def running_entrance(client: docker.DockerClient, haproxy: str, folder: Path) ->
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            tmpfs={"/run/haproxy": "uid=99,gid=99,mode=0700"},
-            volumes=[f"{folder}:/usr/local/etc/haproxy:ro"],
+            volumes=[f"{folder}:/usr/local/etc/haproxy:ro", f"{sockets}:/run/haproxy"],
             mem_limit="256m",
         )
         cleaning.callback(front.remove, force=True)
         network.connect(app, aliases=["web"])
         app.start()
         front.start()
-        entrance = Entrance(front, app, name)
+        entrance = Entrance(front, app, name, sockets)
         until_served(entrance)
         yield entrance
 

@@ -60,7 +60,7 @@ def entrance(
         try:
             client.networks.get(running.network).connect(container, aliases=["api"])
             container.start()
-            whole = EntranceWithApi(running.proxy, running.app, running.network)
+            whole = EntranceWithApi(running.proxy, running.app, running.network, running.sockets)
             whole.api = container
             until_the_api_answers(whole)
             yield whole

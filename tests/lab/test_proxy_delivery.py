@@ -68,7 +68,7 @@ def test_a_slow_answer_is_waited_for(entrance: Entrance) -> None:
     assert entrance.ask("/api/x?sleep=4", method="POST", body=b"{}").status == 200
 
 
-def test_a_crowd_is_not_limited_and_each_post_arrives_once(entrance: Entrance) -> None:
+def test_of_a_crowd_s_posts_each_arrives_once(entrance: Entrance) -> None:
     before = len(entrance.seen_by_app())
     with entrance.connect(443) as connection:
         for number in range(200):

@@ -13,9 +13,13 @@ import pytest
 from deploy.actions.bootstrap import bootstrap
 from deploy.actions.instance import Instance
 from deploy.errors import CalstackError
+from deploy.remote import Completed
 from deploy.secrets import placeholders
 from deploy.settings.inventory import Inventory
+from deploy.settings.layout import PROXY_LIMITS_INSIDE
 from deploy.settings.load import load_inventory
+from deploy.settings.rate_limits import RateLimits
+from tests.unit.actions.fake_proxy import FakeProxy
 
 
 @dataclass
@@ -27,6 +31,9 @@ class FakeRemote:
     sign_up_closed: bool = False
     has_key: bool = False
     limited: bool = False
+    proxy: FakeProxy = field(
+        default_factory=lambda: FakeProxy({f"{PROXY_LIMITS_INSIDE}/amounts.map": RateLimits().amounts()})
+    )
     commands: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
 
@@ -39,6 +46,8 @@ class FakeRemote:
         if query.startswith("update users"):
             changed, self.onboarded = not self.onboarded, True
             return [["1"]] if changed else []
+        if query.startswith('select k."hashedKey"'):
+            return [["digest", "100000", "60000", "1000"]]
         if '"RateLimit"' in query:
             changed, self.limited = not self.limited, True
             return [["digest", "t", "t" if changed else "f", "calstack"]]
@@ -48,9 +57,12 @@ class FakeRemote:
         changed, self.sign_up_closed = not self.sign_up_closed, True
         return [["disable-signup"]] if changed else []
 
-    def run(self, script: str) -> None:
-        """Only write it down."""
+    def run(self, script: str, stdin: bytes = b"") -> Completed:
+        """The proxy answers; the rest is only written down."""
+        if script.endswith("onhost.pyz proxy"):
+            return self.proxy.answer_all(stdin)
         self.commands.append(script)
+        return Completed(0, b"", b"")
 
 
 class FakeInstance(Instance):
@@ -94,6 +106,7 @@ def test_an_empty_instance_gets_its_administrator_once(inventory: Inventory) -> 
         "sign-up closed",
         "API key calstack made",
         "limit of API key calstack set",
+        "the proxy's limits of single API keys set",
     ]
     assert bootstrap(instance(inventory, remote)) == []
 

@@ -49,3 +49,10 @@ def test_files_travel_with_their_final_mode_and_owner() -> None:
         99,
         99,
     )
+
+
+def test_a_beginning_is_left_as_it_has_become() -> None:
+    beginning = ManagedFile("/a.map", b"", mode="0600", owner=99, group=99, once=True)
+    assert as_wanted(beginning, state(digest="0" * 64))
+    assert not as_wanted(beginning, state(digest="0" * 64, mode="0644"))
+    assert not as_wanted(beginning, None)

@@ -187,7 +187,7 @@ def test_settings_of_an_api_that_is_not_there_are_pointed_out(tmp_path: Path) ->
     inventory = inventory_in(tmp_path, more=more)
     assert inventory.warnings == (
         "cal1: api has no effect without images.api",
-        "cal1: rate_limits has no effect without images.api",
+        "cal1: rate_limits.api has no effect without images.api",
     )
     assert inventory.hosts["cal1"].names == ("cal1.example.org",)
 
