@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 from pathlib import Path
 
@@ -314,6 +315,10 @@ class TestRefused:
     )
     def test_no_manifest_at_all(self, tmp_path: Path, text: str) -> None:
         assert problems(tmp_path, text)
+
+    def test_the_garbage_collector_works_on_afterwards(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, "schedules: 5\n")
+        assert gc.isenabled()
 
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be read"):
