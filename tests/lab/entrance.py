@@ -108,6 +108,25 @@ class Entrance:
         head = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{length}{headers}\r\n"
         return self.raw(head.encode("latin-1") + body, port, sni)
 
+    def ask_each(
+        self, targets: dict[str, str], *, host: str = DOMAIN, sni: str = DOMAIN
+    ) -> dict[str, Answer]:
+        """The answer to each target, by its key; over one connection for as long as it stays open."""
+        answers: dict[str, Answer] = {}
+        connection: socket.socket | None = None
+        try:
+            for why, target in targets.items():
+                connection = connection or self.connect(443, sni)
+                connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
+                answers[why] = read_answer(connection)
+                if answers[why].headers.get("connection") == "close":
+                    connection.close()
+                    connection = None
+        finally:
+            if connection is not None:
+                connection.close()
+        return answers
+
     def inner(self, target: str, **options: Any) -> Answer:
         return self.ask(target, port=8080, host="127.0.0.1:8080", **options)
 

@@ -66,7 +66,7 @@ def test_strangers_are_asked_for_a_password_in_every_spelling(by_password: Entra
     assert asked.headers["www-authenticate"].startswith("Basic ")
     # Next's image route fetches public pictures alone, and only from the app itself, without a session.
     targets = {why: target for why, target in spellings(path).items() if not why.startswith("image")}
-    answers = {why: by_password.ask(target).status for why, target in targets.items()}
+    answers = {why: answer.status for why, answer in by_password.ask_each(targets).items()}
     assert {why: status for why, status in answers.items() if status not in (400, 401, 404, 421)} == {}
     assert by_password.seen_by_app()[before:] == []
 
