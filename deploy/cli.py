@@ -10,13 +10,14 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
+from deploy.actions import certificate as certifying
 from deploy.actions import deploy as deploying
 from deploy.actions import limits_show, limits_top
 from deploy.actions import maintenance as maintaining
@@ -29,7 +30,7 @@ from deploy.actions import smoke as smoking
 from deploy.actions import smoke_monitor as watching
 from deploy.actions import webhook as judging
 from deploy.actions.instance import Instance
-from deploy.actions.opening import Locked, choose, opened
+from deploy.actions.opening import Locked, Opened, choose, opened
 from deploy.console import Console
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
@@ -503,6 +504,64 @@ def limits_top_command(inventory_name: str, limit: Sequence[str], as_json: bool)
         return reporting.finish(
             CONSOLE, hosts, Locked(names, {}), results, as_json, reporting.top_lines, reporting.top_json
         )
+
+
+@cli.group("certificate")
+def certificate_group() -> None:
+    """The certificates that the hosts serve."""
+
+
+@certificate_group.command("show")
+@_inventory_option
+@_limit_option
+@_json_option
+def certificate_show_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
+    """Say what each host serves, until when, and when it is renewed; exit code 1 where something is wrong.
+
+    Example: calstack certificate show --json
+    """
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts:
+        looks = hosts.connection.on_each(
+            hosts.connection.names, lambda name: certifying.look_at_certificate(hosts.instance(name))
+        )
+        return _certificates(hosts, looks, as_json)
+
+
+@certificate_group.command("renew")
+@_inventory_option
+@_limit_option
+@_json_option
+@click.option("--anew", is_flag=True, help="In tls.mode acme: get a new one even where none is due.")
+def certificate_renew_command(inventory_name: str, limit: Sequence[str], as_json: bool, anew: bool) -> int:
+    """Run the hosts' own renewal now, instead of waiting for the next hour.
+
+    Example: calstack certificate renew --limit cal1 --anew
+    """
+    with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts, CONSOLE.stage("Certificates"):
+        looks = hosts.connection.on_each(
+            hosts.connection.names, lambda name: certifying.renew_certificate(hosts.instance(name), anew=anew)
+        )
+        return _certificates(hosts, looks, as_json)
+
+
+def _certificates(
+    hosts: Opened, looks: Mapping[str, certifying.CertificateLook | CalstackError], as_json: bool
+) -> int:
+    free = Locked(hosts.connection.names, {})
+    return reporting.finish(
+        CONSOLE, hosts, free, looks, as_json, lambda look: look.lines(), lambda look: look.document()
+    )
+
+
+@certificate_group.command("authority")
+@_inventory_option
+def certificate_authority_command(inventory_name: str) -> int:
+    """Print the certificate of the inventory's private authority (tls.mode internal), and how to trust it.
+
+    Example: calstack certificate authority > calstack-ca.crt
+    """
+    click.echo(certifying.export_authority(load_inventory(inventory_name), CONSOLE), nl=False)
+    return 0
 
 
 @cli.group("webhook")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -182,3 +183,11 @@ class Tls(Section):
     def private_root(self) -> str | None:
         """File of the private root behind what an ACME server issues, as `acme.issuer_ca_file` says it."""
         return self.acme.issuer_ca_file if self.mode == "acme" and self.acme is not None else None
+
+
+def due_from(begins: datetime, ends: datetime) -> datetime:
+    """When the renewal of a certificate begins: with a third of its lifetime left, as lego does it, or with
+    half of it where that is ten days or less.
+    """
+    lifetime = ends - begins
+    return ends - lifetime / (2 if lifetime <= timedelta(days=10) else 3)

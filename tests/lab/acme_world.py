@@ -133,11 +133,7 @@ class World:
     def root_certificate(self) -> x509.Certificate:
         """What the ACME server's certificates go back to."""
         assert self.ca is not None
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        url = f"https://{self.address_of(self.ca)}:15000/roots/0"
-        with urllib.request.urlopen(url, context=context) as answer:
-            return x509.load_pem_x509_certificate(answer.read())
+        return pebble_root(self.address_of(self.ca))
 
     # Names
 
@@ -285,6 +281,14 @@ def place_files(folder: Path, items: Sequence[ManagedFile | ManagedDirectory]) -
         subprocess.run(["chown", f"{item.owner}:{item.group}", str(path)], check=True)
 
 
+def pebble_root(address: str) -> x509.Certificate:
+    """The root that a Pebble has made for itself."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(f"https://{address}:15000/roots/0", context=context) as answer:
+        return x509.load_pem_x509_certificate(answer.read())
+
+
 def until_open(address: str, port: int, container: Container) -> None:
     for _ in range(100):
         try:
@@ -346,9 +350,10 @@ def acme_world(client: docker.DockerClient, folder: Path) -> Iterator[World]:
         yield world
 
 
-def write_ca_files(folder: Path) -> None:
-    folder.mkdir()
-    pem = self_signed("ca.test")
+def write_ca_files(folder: Path, name: str = "ca.test") -> None:
+    """Pebble's configurations, and a certificate for its own TLS under that name or address."""
+    folder.mkdir(exist_ok=True)
+    pem = self_signed(name)
     at = pem.index(b"-----BEGIN PRIVATE")
     (folder / "cert.pem").write_bytes(pem[:at])
     (folder / "key.pem").write_bytes(pem[at:])

@@ -49,6 +49,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "environment": lambda: _environment(containers, request, "web"),
         "api_environment": lambda: _environment(containers, request, "api"),
         "maintenance": lambda: _text(request["maintenance_map"]) or "",
+        "certificate": _certificate,
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "database": lambda: _database(containers),
@@ -270,6 +271,12 @@ def _text(path: str) -> str | None:
         return Path(path).read_bytes().decode()
     except FileNotFoundError:
         return None
+
+
+def _certificate() -> dict[str, Any]:
+    """What the host's own job finds wrong with the certificate that is served, or None."""
+    said = json.loads(_run("python3", "/opt/calcom/onhost.pyz", "certificate"))
+    return {"wrong": said["problem"]}
 
 
 def _jobs() -> dict[str, Any]:

@@ -97,6 +97,15 @@ def test_the_certificate_lasts(entrance: Server) -> None:
     )
 
 
+def test_a_restart_would_find_the_certificate_that_is_served(server: Server) -> None:
+    wrong = server.found("certificate")["wrong"]
+    assert wrong is None, complaint(
+        wrong,
+        why="visitors are refused, or will be after the proxy's next start",
+        fix="calstack certificate renew; docs/certificates.md says what the line means",
+    )
+
+
 def test_http_leads_to_https(entrance: Server) -> None:
     with entrance.plain_client() as client:
         answer = _ask(client, "GET", "/some/page?x=1")
