@@ -118,7 +118,7 @@ def served_by(lab: DeployedLab) -> str:
 
 def test_bare_host_to_booking_and_from_mode_to_mode(lab: DeployedLab) -> None:
     choose(lab, "acme")
-    assert "The certificate is there" in deploy(lab)
+    assert "Certificate | The certificate is there" in deploy(lab)
     assert deploy(lab) == [], "the second deploy changes nothing"
     shown = served_by(lab)
     assert "Pebble Intermediate CA" in shown
@@ -132,7 +132,7 @@ def test_bare_host_to_booking_and_from_mode_to_mode(lab: DeployedLab) -> None:
     assert verified.returncode == 0, verified.stderr + verified.stdout
 
     choose(lab, "internal")
-    assert "The proxy serves its configuration" in deploy(lab)
+    assert "Proxy | The proxy serves its configuration" in deploy(lab)
     assert "calstack deploy renews it" in served_by(lab)
 
     choose(lab, "acme")

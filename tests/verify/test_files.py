@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from deploy.roles.certificate import ENVIRONMENT_FILE, LEGO
+from deploy.settings.layout import ACME
 from tests.verify.complaint import complaint, listed
 from tests.verify.server import Server
 
@@ -35,16 +37,36 @@ def test_a_file_with_secrets_is_its_owners_alone(server: Server, path: str) -> N
 
 
 def test_nobody_but_root_can_change_what_runs_here(server: Server) -> None:
-    services = (0, 99, 999)
     loose = [
         f"{path} ({file['mode']}, owner {file['owner']})"
         for path, file in _files(server).items()
-        if file["kind"] != "link" and (int(file["mode"], 8) & 0o022 or file["owner"] not in services)
+        if file["kind"] != "link" and (int(file["mode"], 8) & 0o022 or file["owner"] not in _owners(path))
     ]
     assert not loose, complaint(
         f"writable by others, or owned by somebody: {listed(loose)}",
         why="root runs what stands there: who can change it is root",
         fix="chown root:root and chmod go-w; then calstack deploy",
+    )
+
+
+def _owners(path: str) -> tuple[int, ...]:
+    """Who may own it: root and the services; in its own folder, of which root runs nothing, lego."""
+    of_lego = path == ACME or path.startswith(f"{ACME}/")
+    return (0, 99, 999, LEGO) if of_lego else (0, 99, 999)
+
+
+def test_account_and_keys_of_lego_are_its_own(server: Server) -> None:
+    files = _files(server)
+    wanted = {ACME: ("0700", LEGO), ENVIRONMENT_FILE: ("0600", 0)}
+    wrong = [
+        f"{path} ({files[path]['mode']}, owner {files[path]['owner']})"
+        for path, (mode, owner) in wanted.items()
+        if path in files and (files[path]["mode"], files[path]["owner"]) != (mode, owner)
+    ]
+    assert not wrong, complaint(
+        f"{listed(wrong)} has not the mode and owner that it should have",
+        why="others on this host can read keys and credentials, or lego itself no longer can",
+        fix="calstack deploy puts it right",
     )
 
 
