@@ -50,6 +50,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "api_environment": lambda: _environment(containers, request, "api"),
         "maintenance": lambda: _text(request["maintenance_map"]) or "",
         "certificate": _certificate,
+        "limits": lambda: _proxy_says(f"show map {request['limits_map']}"),
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "database": lambda: _database(containers),
@@ -277,6 +278,13 @@ def _certificate() -> dict[str, Any]:
     """What the host's own job finds wrong with the certificate that is served, or None."""
     said = json.loads(_run("python3", "/opt/calcom/onhost.pyz", "certificate"))
     return {"wrong": said["problem"]}
+
+
+def _proxy_says(command: str) -> str:
+    answers: list[str] = json.loads(
+        _run("python3", "/opt/calcom/onhost.pyz", "proxy", stdin=json.dumps([command]))
+    )
+    return answers[0]
 
 
 def _jobs() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from cryptography import x509
 
+from deploy import haproxy
 from deploy.settings.tls import RED_BELOW
 from tests.verify.complaint import complaint, listed
 from tests.verify.server import NotSeenError, Server
@@ -142,6 +143,17 @@ def test_guests_are_let_in(entrance: Server) -> None:
         maintenance.told() if maintenance else "",
         why="nobody can book; all else is checked behind that page",
         fix="calstack maintenance off, once the work is done",
+    )
+
+
+def test_the_limits_of_the_settings_are_in_force(entrance: Server) -> None:
+    there = haproxy.map_entries(entrance.found("limits"))
+    wanted = entrance.settings.rate_limits.amounts()
+    different = sorted(name for name in {*there, *wanted} if there.get(name) != wanted.get(name))
+    assert not different, complaint(
+        f"the running proxy has other limits than the settings: {listed(different)}",
+        why="floods come through, or guests are refused",
+        fix="calstack limits show tells both; calstack deploy",
     )
 
 
