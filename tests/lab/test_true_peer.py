@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.deployed_lab import DeployedLab
 
-pytestmark = pytest.mark.docker
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine's kernel has no IPv6"),
+]
 
 # A machine beside the host: a network namespace inside it. Addresses for documentation (RFC 5737, 3849).
 HOST = {4: "198.51.100.1", 6: "2001:db8:77::1"}
