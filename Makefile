@@ -3,6 +3,7 @@
 
 INVENTORY ?= lab
 LIMIT ?=
+WHAT ?= seed proxy
 
 override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
 override calstack = .venv/bin/calstack
@@ -44,8 +45,8 @@ test: .development ## lint, types, doors, unit, contract and the lab end to end
 test-long: .development ## the long sweeps as well
 	@.venv/bin/python -m pytest -m "long"
 
-bench: .development ## seeding 1,000 event types, beside a naive loop
-	@.venv/bin/python -m tests.bench.seed
+bench: .development ## seeding and the proxy, beside simpler ways (WHAT=seed or WHAT=proxy: that alone)
+	@for what in $(WHAT); do .venv/bin/python -m "tests.bench.$$what" || exit 1; done
 
 lint: .development ## style, types, doors
 	@bin/check

@@ -16,7 +16,6 @@ from deploy.actions import maintenance as maintaining
 from deploy.actions.instance import Instance
 from deploy.actions.proxy_runtime import ask_proxy
 from deploy.errors import CalstackError
-from deploy.lab import inside
 from deploy.maintenance import OPERATOR_HEADER, parse
 from deploy.remote import Completed, Remote
 from deploy.roles.proxy import DIRECTORY, in_container
@@ -43,21 +42,11 @@ class HostOfTheEntrance:
 
     def run(self, script: str, *, stdin: bytes = b"", **_: Any) -> Completed:
         if script.endswith("onhost.pyz proxy"):
-            answers = [self._ask(command) for command in json.loads(stdin)]
+            answers = [self._entrance.runtime(command) for command in json.loads(stdin)]
             return Completed(0, json.dumps(answers).encode(), b"")
         here = script.replace(DIRECTORY, str(self._folder))
         done = subprocess.run(["sh", "-c", here], input=stdin, capture_output=True, check=True)
         return Completed(0, done.stdout, done.stderr)
-
-    def _ask(self, command: str) -> str:
-        program = (
-            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect('/run/haproxy/admin.sock')\n"
-            f"s.sendall({command!r}.rstrip('\\n').encode()+b'\\n'*(2 if '\\n' in {command!r} else 1))\n"
-            "sys.stdout.write(b''.join(iter(lambda:s.recv(65536),b'')).decode().strip('\\n'))"
-        )
-        exit_code, output = inside.run(self._entrance.proxy, "python3", "-c", program)
-        assert exit_code == 0, output
-        return output
 
 
 @pytest.fixture(scope="module")
