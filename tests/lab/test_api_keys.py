@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy.actions import seed_key_limits
 from deploy.actions.api_key import ensure_api_key
 from deploy.actions.instance import AdminUser, Instance
 from deploy.actions.limits import LimitsResult, apply_limits, effective_limits
@@ -174,7 +175,11 @@ def add_row(remote: DatabaseRemote, note: str, limit: int, ttl: int, name: str =
     )
 
 
-def test_a_manifest_s_limit_is_of_one_user_s_keys_and_replaces_what_there_was(remote: DatabaseRemote) -> None:
+def test_a_manifest_s_limit_is_of_one_user_s_keys_and_replaces_what_there_was(
+    remote: DatabaseRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Instance] = []
+    monkeypatch.setattr(seed_key_limits, "load_proxy_limits", told.append)  # no proxy runs here
     hers, his = make_key(remote, "n8n"), make_key(remote, "n8n", BOB)
     add_row(remote, "n8n", 9, 1500)
     limits_of = DatabaseKeyLimits(instance(remote))
@@ -184,6 +189,7 @@ def test_a_manifest_s_limit_is_of_one_user_s_keys_and_replaces_what_there_was(re
     assert limits_of.read("") == (ApiKey(hers, "n8n", frozenset({TWO_A_SECOND}), made=True),)
     assert limits_of.read(BOB.email) == limits_of.read("u2") == (ApiKey(his, "n8n", others),)
     limits_of.take_effect([hers])
+    assert len(told) == 1
     assert remote.commands[-1].endswith(f" del rate_limit:api_key_{hers}")
 
 
