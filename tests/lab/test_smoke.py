@@ -102,22 +102,23 @@ def test_two_at_once_with_a_password_do_not_disturb_each_other(
         *("--receiver-bind", f"{machine_as_hosts_see_it()}:0"),
     ]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in running:
-        said, _ = process.communicate(timeout=120)
+    ended = [(process.communicate(timeout=120)[0], process.returncode) for process in running]
+    # A foreign instance keeps its cancelled bookings; this one is ours after all.
+    done = """delete from \\"Booking\\" b using \\"Attendee\\" a where a.\\"bookingId\\" = b.id
+        and a.email = 'smoke-test@calstack.invalid' and b.status = 'cancelled' returning 1""".replace(
+        "\n", " "
+    )
+    cleared = deployed_lab.sql(done)
+    for said, code in ended:
         (report,) = json.loads(said)["hosts"]
-        assert (process.returncode, report["fault"]) == (0, None)
+        assert (code, report["fault"]) == (0, None)
         assert [step["name"] for step in report["steps"] if step["outcome"] == "skipped"] == [
             "see that the app reaches itself",
             "see it in the host's calendars",
             "see its mails",
         ]
         assert report["cancelled_bookings"] == {"removed": 0, "left": 2}
-    # A foreign instance keeps its cancelled bookings; this one is ours after all.
-    done = """delete from \\"Booking\\" b using \\"Attendee\\" a where a.\\"bookingId\\" = b.id
-        and a.email = 'smoke-test@calstack.invalid' and b.status = 'cancelled' returning 1""".replace(
-        "\n", " "
-    )
-    assert deployed_lab.sql(done) == ["1"] * 4
+    assert cleared == ["1"] * 4
     assert left_over(deployed_lab) == "0|0|0|0|0"
 
 

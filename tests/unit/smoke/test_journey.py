@@ -421,6 +421,18 @@ def test_who_books_in_between_makes_no_difference_of_zones(instance: FakeInstanc
     assert run().passed
 
 
+def test_who_books_for_a_moment_in_between_makes_none_either(instance: FakeInstance, run: Run) -> None:
+    theirs = booking("new", 2, "jane@acme.test", {}, NOW.replace(hour=9) + dt.timedelta(days=5))
+
+    def held_for_one_look() -> None:
+        instance.bookings.pop("new", None)
+        if instance.calls.count("slots") == 2:
+            instance.bookings["new"] = theirs
+
+    instance.before["slots"] = held_for_one_look
+    assert run().passed
+
+
 def test_a_slot_that_somebody_else_took_meanwhile_is_not_ours_to_see_free(
     instance: FakeInstance, run: Run
 ) -> None:
