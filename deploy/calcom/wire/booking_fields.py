@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from deploy.calcom.models import BookingField, plain_booking_fields
+from deploy.calcom.models import SYSTEM_DEFAULTS, BookingField, plain_booking_fields
 from deploy.calcom.wire import Wire
 
 _OF_CALCOM = [{"id": "default", "type": "default", "label": "Default"}]
@@ -115,8 +115,19 @@ class BookingFieldAnswer(Wire):
 
 def read_booking_fields(answers: Sequence[BookingFieldAnswer] | None) -> tuple[BookingField, ...]:
     """What differs from Cal.com's default; kinds of questions that cannot be declared are left out."""
-    return plain_booking_fields(
-        [field for answer in answers or () if (field := booking_field(answer)) is not None]
+    told = (answer for answer in answers or () if not _is_cal_com_s(answer))
+    return plain_booking_fields([field for answer in told if (field := booking_field(answer)) is not None])
+
+
+def _is_cal_com_s(answer: BookingFieldAnswer) -> bool:
+    """Whether a question is one of the eight as Cal.com makes them, of which most answers consist."""
+    if answer.name not in _SYSTEM or answer.placeholder or answer.disable_on_prefill:
+        return False
+    required, hidden = SYSTEM_DEFAULTS[answer.name]
+    return (
+        (not answer.label or answer.label == _SYSTEM[answer.name]["defaultLabel"])
+        and answer.required in (None, required)
+        and answer.hidden in (None, hidden)
     )
 
 
