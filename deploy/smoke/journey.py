@@ -40,7 +40,7 @@ RemoveCancelledBookings = Callable[[list[str]], int]
 _DAYS_AHEAD = dt.timedelta(days=1)
 _DAYS_LOOKED_AT = dt.timedelta(days=14)
 _LOOKS_AT_A_BUSY_CALENDAR = 5
-"""Others book and cancel between two looks, another smoke test for one: what differs each time is the zone."""
+"""Others book and cancel between two looks, another smoke test for one; what always differs is the zone."""
 
 _SLOTS_TO_TRY = 3
 """A guest whose slot was just taken chooses another one; so does the test, but not for ever."""
