@@ -1,0 +1,51 @@
+"""What this machine knows of its backups outside any repository: the last run in each, and the last proven.
+
+A repository that has vanished, or was set back to last week, cannot say so itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Known:
+    """One repository's last run that was stored whole, and the last one that a drill has proven."""
+
+    run: str | None = None
+    manifest_sha256: str | None = None
+    finished: str | None = None
+    """UTC, RFC 3339, as `proven_at`."""
+    bytes: int | None = None
+    """What the run's parts hold, before deduplication."""
+    proven_run: str | None = None
+    proven_at: str | None = None
+
+
+def read(directory: Path, repository: str) -> Known:
+    """What is known of a repository; nothing where the file is missing or damaged."""
+    try:
+        return Known(**json.loads((directory / f"{repository}.json").read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return Known()
+
+
+def write(directory: Path, repository: str, known: Known) -> None:
+    """Put it in place in one step."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{repository}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(known), file)
+            file.write("\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(temporary).replace(directory / f"{repository}.json")
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
