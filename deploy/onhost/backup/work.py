@@ -1,0 +1,129 @@
+"""What cron starts: the run, the drill, the retention, the check of the repositories' data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Callable, Sequence
+
+from .. import programs
+from ..clock import utc_now
+from ..failures import OnhostError
+from ..locks import HostLock
+from . import retention, run, scratch, state
+from .config import BackupConfig
+from .drill import PROVEN, Verdict, drill
+from .restic import Repository, RepositoryError, Restic
+
+_NICENESS = 10
+_LOCK_WAIT_SECONDS = 900.0
+"""A deploy or a restore holds the host's lock for minutes; a run waits for it."""
+_CHECK_PARTS = 28
+"""All data is read once in so many checks."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How one of the jobs went."""
+
+    lines: Sequence[str]
+    """What a person reads of each repository that went well."""
+    failures: Sequence[str]
+
+
+def make_run(config: BackupConfig) -> Done:
+    """One run in every repository. Raises OnhostError where none could even begin."""
+    os.nice(_NICENESS)
+    Restic(config.repositories[0], hostname=config.instance, binary=config.restic).check_version()
+    with HostLock(who="onhost", what="backup", wait_seconds=_LOCK_WAIT_SECONDS):
+        outcomes = run.back_up(config, run.database_server(config), config.repositories)
+    lines = [
+        f"{outcome.repository}: {outcome.run} stored, {_size(outcome.bytes_read)} read, "
+        f"{_size(outcome.bytes_added)} new, {outcome.seconds:.0f} s"
+        for outcome in outcomes
+        if outcome.failure is None
+    ]
+    return Done(lines, [f"{o.repository}: {o.failure}" for o in outcomes if o.failure is not None])
+
+
+def prove(config: BackupConfig) -> Done:
+    """The drill of every repository's newest run; whoever calls this holds the drill's own lock."""
+    os.nice(_NICENESS)
+    verdicts = drills(config, database_image(config))
+    failures = [_verdict_line(verdict) for verdict in verdicts if verdict.verdict != PROVEN]
+    return Done([_verdict_line(verdict) for verdict in verdicts if verdict.verdict == PROVEN], failures)
+
+
+def drills(config: BackupConfig, image: str) -> list[Verdict]:
+    """The verdict on each repository. Scratch databases that a killed drill left are removed first."""
+    scratch.remove_leftovers()
+    return [drill(config, repository, image, utc_now()) for repository in config.repositories]
+
+
+def database_image(config: BackupConfig) -> str:
+    """Id of the image that the instance's database runs; raises OnhostError where there is none."""
+    server = run.database_server(config)
+    found = programs.run(["docker", "inspect", "--format", "{{.Image}}", server.container], limit_seconds=60)
+    return found.output.decode().strip()
+
+
+def forget_and_prune(config: BackupConfig) -> Done:
+    """Apply the retention to every repository that lets us delete."""
+    return _each(config, _forget_and_prune)
+
+
+def check_data(config: BackupConfig) -> Done:
+    """Check each repository's structure, and the next part of its data."""
+    return _each(config, _check)
+
+
+def _forget_and_prune(config: BackupConfig, repository: Repository, now: datetime) -> str:
+    if repository.append_only:
+        return "append-only: its own side removes what is old"
+    restic = Restic(repository, hostname=config.instance, binary=config.restic)
+    restic.unlock_stale()
+    gone = retention.forget(restic, config.instance, config.keep, now)
+    if not gone:
+        return "nothing to forget"
+    return f"{len(gone)} runs forgotten; {restic.prune(limit_seconds=config.limit_seconds)}"
+
+
+def _check(config: BackupConfig, repository: Repository, now: datetime) -> str:
+    # By the date, so that the parts take turns whatever was missed.
+    part = now.toordinal() % _CHECK_PARTS + 1
+    restic = Restic(repository, hostname=config.instance, binary=config.restic)
+    restic.check(part, _CHECK_PARTS, limit_seconds=config.limit_seconds)
+    return f"sound; part {part} of {_CHECK_PARTS} of its data was read"
+
+
+def _each(config: BackupConfig, work: Callable[[BackupConfig, Repository, datetime], str]) -> Done:
+    os.nice(_NICENESS)
+    lines, failures = [], []
+    for repository in config.repositories:
+        try:
+            lines.append(f"{repository.name}: {work(config, repository, utc_now())}")
+        except OnhostError as error:
+            cause = f" ({error.cause})" if isinstance(error, RepositoryError) else ""
+            failures.append(f"{repository.name}: {error}{cause}")
+    return Done(lines, failures)
+
+
+def last_proven(config: BackupConfig) -> dict[str, state.Known]:
+    """What this machine knows of each repository, without asking it."""
+    return {repository.name: state.read(config.state, repository.name) for repository in config.repositories}
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    what = f"{verdict.run}, {verdict.age_hours:.0f} h old" if verdict.run else "no run"
+    why = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+    return f"{verdict.repository}: {what}, {verdict.verdict}{why}"
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
