@@ -8,6 +8,11 @@ from .manifest import Manifest
 from .record import Record
 
 _MOST_NAMED = 5
+_TELLING_FIRST = (
+    *("extension", "role", "enum", "function", "view", "constraint", "index", "trigger", "policy", "column"),
+    *("grants", "owner", "comment"),
+)
+"""Kinds of objects: the earlier one explains the later, as a view does its columns."""
 
 
 def differences(promised: Manifest, found: Record) -> list[str]:
@@ -73,4 +78,9 @@ def _surplus(kind: str, wanted: Mapping[str, object], found: Mapping[str, object
 
 def _first_of(names: list[str]) -> str:
     rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + rest
+    return ", ".join(sorted(names, key=_rank)[:_MOST_NAMED]) + rest
+
+
+def _rank(name: str) -> int:
+    kind = name.partition(" ")[0]
+    return _TELLING_FIRST.index(kind) if kind in _TELLING_FIRST else len(_TELLING_FIRST)

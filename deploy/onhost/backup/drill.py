@@ -65,7 +65,8 @@ class _Drill:
         self._repository = repository
         self._image = image
         self._now = now
-        self._restic = Restic(repository, hostname=config.instance, binary=config.restic)
+        # What lies in a cache here proves nothing about the repository.
+        self._restic = Restic(repository, hostname=config.instance, binary=config.restic, cache=None)
         self._run: runs.Run | None = None
         self._bytes: int | None = None
         self._damage: list[str] = []

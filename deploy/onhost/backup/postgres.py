@@ -115,7 +115,8 @@ class Session:
         lines = []
         while (line := self._next_line(limit_seconds)) != _END_OF_ANSWER:
             lines.append(line)
-        return list(csv.reader(io.StringIO("\n".join(lines), newline="")))
+        # A row whose only value is null is an empty line.
+        return [row or [""] for row in csv.reader(io.StringIO("\n".join(lines), newline=""))]
 
     def close(self) -> None:
         """End the session; its transaction is rolled back."""

@@ -32,7 +32,7 @@ _CAUSES = (
     ("unreachable", r"connection refused|no such host|no route to host|i/o timeout|network is unreachable"),
     (
         "damaged",
-        r"ciphertext verification failed|data seems to have been removed|not found in index|does not exist"
+        r"ciphertext verification failed|no such file or directory|not found in repository|data seems to have been removed|not found in index|does not exist"
         r"|invalid data|integrity|unexpected eof|hash mismatch|contains? (wrong|errors?)|pack .*missing"
         r"|failed to load (index|snapshot)|repository contains errors",
     ),
@@ -105,8 +105,9 @@ class Restic:
         *,
         hostname: str,
         binary: str = "/usr/local/bin/restic",
-        cache: str = "/var/cache/calcom/restic",
+        cache: str | None = "/var/cache/calcom/restic",
     ) -> None:
+        """`cache` None reads everything from the repository itself, as a proof has to."""
         self.repository = repository
         self._hostname = hostname
         self._binary = binary
@@ -115,10 +116,12 @@ class Restic:
             **repository.environment,
             "RESTIC_REPOSITORY": repository.url,
             "RESTIC_PASSWORD": repository.password,
-            "RESTIC_CACHE_DIR": cache,
+            **({"RESTIC_CACHE_DIR": cache} if cache else {}),
             "RESTIC_PROGRESS_FPS": "0.016666",
         }
         self._common = [item for option in repository.options for item in ("-o", option)]
+        if cache is None:
+            self._common.append("--no-cache")
         if repository.upload_kib is not None:
             self._common += ["--limit-upload", str(repository.upload_kib)]
 

@@ -1,0 +1,189 @@
+"""The drill on a real restic and PostgreSQL: what is whole is proven, and every damage is found and named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.onhost.backup.restic import Repository
+from tests.lab.backups import Backups, Database, archive_without, new_backups, running_database
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def database(docker_engine: None) -> Iterator[Database]:  # noqa: ARG001 - has to be there first
+    with running_database() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def restic() -> str:
+    """The program."""
+    return "/tmp/w/restic/usr/bin/restic"
+
+
+@pytest.fixture(scope="module")
+def sound(database: Database, restic: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+    """A repository with two sound runs, which nobody changes."""
+    with new_backups(database, tmp_path_factory.mktemp("sound"), restic) as backups:
+        for _ in range(2):
+            assert backups.make_run().failure is None
+        yield backups
+
+
+@pytest.fixture
+def backups(sound: Backups, tmp_path: Path) -> Backups:
+    """A copy of it, to be damaged."""
+    shutil.copytree(sound.place, tmp_path / "repository")
+    shutil.copytree(sound.config.state, tmp_path / "state")
+    repository = replace(sound.repository, url=str(tmp_path / "repository"))
+    config = replace(sound.config, repositories=[repository], state=tmp_path / "state")
+    return Backups(sound.database, tmp_path, config)
+
+
+def test_a_sound_run_is_proven_and_noted(backups: Backups) -> None:
+    verdict = backups.drill()
+    assert (verdict.verdict, verdict.reasons) == ("proven", ())
+    assert verdict.run == backups.manifest().run
+    noted = (backups.config.state / "local.json").read_text(encoding="utf-8")
+    assert f'"proven_run": "{verdict.run}"' in noted
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("""update "Booking" set title = 'Booking 9x' where id = 9""", "public.Booking has its 3000 rows"),
+        ("""truncate "Booking" """, "public.Booking has 0 rows, and had 3000"),
+        ("""drop table "Empty" """, "the table public.Empty is missing"),
+        ("""alter table "Booking" drop constraint "Booking_userId_fkey" """, "Booking_userId_fkey"),
+        ("""drop index "Booking_uid_key" cascade""", "Booking_uid_key"),
+        ("""select setval('"Booking_id_seq"', 17)""", "Booking_id_seq is behind: 17, and was at 3000"),
+        ("drop view upcoming", "missing: view public.upcoming"),
+        ("""delete from "_prisma_migrations" where migration_name like '2023%'""", "newest migration"),
+        ("alter type status add value 'PENDING'", "enum public.status"),
+        ('revoke select on "Booking" from reporting', "grants on public.Booking"),
+        ("""update users set "twoFactorSecret" = null""", "public.users has its 50 rows"),
+    ],
+)
+def test_a_dump_that_holds_something_else_is_found_and_named(
+    backups: Backups, change: str, named: str
+) -> None:
+    if "uid_key" in change:
+        change = """alter table "Booking" drop constraint "Booking_uid_key" """
+    backups.forge(dump=backups.database.altered_dump(change))
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert any(named in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_dump_that_was_cut_short_is_found(backups: Backups) -> None:
+    whole = backups.database.altered_dump("select 1")
+    backups.forge(dump=whole[: len(whole) * 2 // 3])
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert any("pg_restore ended with 1" in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_missing_role_is_named(backups: Backups) -> None:
+    roles = backups.restic.read(backups.manifest().parts["roles"].snapshot, "roles.sql", limit_seconds=60)
+    lines = [line for line in roles.splitlines(keepends=True) if b"reporting" not in line]
+    backups.forge(roles=b"".join(lines))
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert any("reporting" in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_missing_key_file_is_named(backups: Backups) -> None:
+    files = backups.restic.read(backups.manifest().parts["files"].snapshot, "files.tar", limit_seconds=60)
+    backups.forge(files=archive_without(files, "web.env"))
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert any(reason.endswith("opt/web.env is missing") for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_pack_that_is_damaged_is_found(backups: Backups) -> None:
+    for pack in _packs(backups):
+        content = bytearray(pack.read_bytes())
+        content[len(content) // 3] ^= 1
+        pack.chmod(0o600)
+        pack.write_bytes(content)
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged", verdict
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove"])
+def test_a_pack_that_is_cut_or_gone_is_found(backups: Backups, damage: str) -> None:
+    for pack in _packs(backups):
+        pack.chmod(0o600)
+        if damage == "remove":
+            pack.unlink()
+        else:
+            pack.write_bytes(pack.read_bytes()[:-100])
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged", verdict
+
+
+def test_an_index_that_is_gone_is_found(backups: Backups) -> None:
+    for index in (backups.place / "index").iterdir():
+        index.unlink()
+    assert backups.drill().verdict == "damaged"
+
+
+def test_an_emptied_snapshot_is_found(backups: Backups) -> None:
+    snapshot = backups.place / "snapshots" / backups.manifest().parts["dump"].snapshot
+    snapshot.chmod(0o600)
+    snapshot.write_bytes(b"")
+    assert backups.drill().verdict == "damaged"
+
+
+def test_a_newest_run_that_was_removed_is_missed(backups: Backups) -> None:
+    newest = backups.manifest().run
+    gone = [snapshot.id for snapshot in backups.restic.snapshots(f"run={newest}")]
+    backups.restic.forget(gone)
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert verdict.reasons[0].startswith(newest)
+    assert "is not there" in verdict.reasons[0]
+
+
+def test_an_emptied_place_is_missed_and_not_begun_anew(backups: Backups) -> None:
+    shutil.rmtree(backups.place)
+    assert backups.drill().verdict == "damaged"
+    failure = backups.make_run().failure
+    assert failure is not None
+    assert "is gone" in failure
+    assert not backups.place.exists()
+
+
+def test_a_wrong_password_is_named_and_changes_nothing(backups: Backups) -> None:
+    config = replace(backups.config, repositories=[Repository("local", str(backups.place), "another")])
+    verdict = backups.drill(config=config)
+    assert verdict.verdict == "unproven"
+    assert "the password does not open" in verdict.reasons[0]
+    assert "the password does not open" in str(
+        Backups(backups.database, backups.folder, config).make_run().failure
+    )
+
+
+def test_parts_without_a_manifest_are_no_run_and_a_manifest_without_parts_is_damage(backups: Backups) -> None:
+    newest = backups.manifest()
+    backups.restic.forget([newest.parts["dump"].snapshot])
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert "parts are missing: dump" in verdict.reasons
+
+
+def test_an_old_run_is_unproven(backups: Backups) -> None:
+    verdict = backups.drill(now=datetime.now(UTC) + timedelta(hours=30))
+    assert verdict.verdict == "unproven"
+    assert "30 hours old; the limit is 26" in verdict.reasons[0]
+
+
+def _packs(backups: Backups) -> list[Path]:
+    return [path for path in (backups.place / "data").rglob("*") if path.is_file()]
