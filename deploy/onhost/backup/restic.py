@@ -32,9 +32,9 @@ _CAUSES = (
     ("unreachable", r"connection refused|no such host|no route to host|i/o timeout|network is unreachable"),
     (
         "damaged",
-        r"ciphertext verification failed|no such file or directory|not found in repository|data seems to have been removed|not found in index|does not exist"
-        r"|invalid data|integrity|unexpected eof|hash mismatch|contains? (wrong|errors?)|pack .*missing"
-        r"|failed to load (index|snapshot)|repository contains errors",
+        r"ciphertext verification failed|no such file or directory|not found in (repository|index)"
+        r"|data seems to have been removed|does not exist|invalid data|integrity|unexpected eof|hash mismatch"
+        r"|contains? (wrong|errors?)|pack .*missing|failed to load (index|snapshot)",
     ),
 )
 """What restic's own words say about the cause; the first that fits counts."""
