@@ -18,6 +18,7 @@ from deploy.pki import proxy_certificate
 from deploy.roles import (
     api,
     app,
+    backups,
     base,
     cache,
     certificate,
@@ -44,7 +45,7 @@ def site() -> None:
     docker.install_engine(host=context)
     images.put_images(host=context)
     proxy.try_configuration(host=context)
-    others = [item for role in (database, api, proxy, certificate) for item in role.files(context)]
+    others = [item for role in (database, api, proxy, certificate, backups) for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)
     app.prepare_database(host=context)
@@ -52,6 +53,7 @@ def site() -> None:
     cache.run_cache(host=context)
     api.run_api(host=context)
     proxy.run_proxy(host=context)
+    backups.install_program(host=context)
     jobs.install_jobs(host=context)
     certificate.obtain_certificate(host=context)
 

@@ -97,7 +97,8 @@ HAPROXY = Service("haproxy", "3.0", lambda: _own_files("haproxy"))
 CALCOM = Service("calcom", "6.2.0", _standin_files, needs_site=True)
 REDIS = Service("redis", "8.0", lambda: _own_files("redis"))
 CALCOM_API = Service("calcom-api", "6.2.0", lambda: _own_files("calcom-api"), base=CALCOM)
-SERVICES = (POSTGRES, HAPROXY, CALCOM, REDIS, CALCOM_API)
+RESTIC = Service("restic", "0.18", lambda: _own_files("restic"))
+SERVICES = (POSTGRES, HAPROXY, CALCOM, REDIS, CALCOM_API, RESTIC)
 LEGO = Service("lego", "4", lambda: _own_files("lego"), root=roots.ACME)
 """Not among `SERVICES`: only hosts with `tls.mode: acme` need it."""
 

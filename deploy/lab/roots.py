@@ -101,7 +101,16 @@ SERVICES = Root(
     name="services",
     suite="trixie",
     packages=(
-        *("ca-certificates", "curl", "haproxy", "locales", "postgresql-17", "python3", "redis-server"),
+        *(
+            "ca-certificates",
+            "curl",
+            "haproxy",
+            "locales",
+            "postgresql-17",
+            "python3",
+            "redis-server",
+            "restic",
+        ),
         "wget",
     ),
     prepare="prepare.sh",

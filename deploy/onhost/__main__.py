@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Sequence
 
 from . import config, jobs, locks, proxy_runtime, receiver, stamps
+from .backup import command as backup
 from .backup import stream
 from .certificate import job as certificate
 from .certificate.settings import Settings as Certificate
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
 
     proxy = commands.add_parser("proxy", help="ask the running proxy: a JSON list of commands comes in")
     proxy.set_defaults(command=lambda _: proxy_runtime.main(sys.stdin, sys.stdout))
+
+    backup.add_to(commands)
 
     stream_ = commands.add_parser("dump-stream", help="pass on what a command writes, and measure it")
     stream_.add_argument("report", type=Path)

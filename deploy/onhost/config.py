@@ -6,9 +6,11 @@
      "jobs": {"tasks": {"method": "GET", "path": "/api/tasks/cron", "authentication": "bearer CRON_SECRET",
                         "limit_seconds": 300, "interval_seconds": 60, "jitter_seconds": 0,
                         "only_last_day_of_month": false},
-              "certificate": {"certificate": {"mode": "acme", …}, "limit_seconds": 900, …}}}
+              "certificate": {"certificate": {"mode": "acme", …}, "limit_seconds": 900, …},
+              "drill": {"backup": "drill", "limit_seconds": 21600, …}}}
 
-What calls the app has a method, a path and a credential; the certificate's job has its settings instead. The
+What calls the app has a method, a path and a credential; the certificate's job has its settings instead, and
+what has to do with backups the verb that is meant. The
 file holds the two secrets, so it is 0600 and root's.
 """
 
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
+from .backup.work import VERBS
 from .certificate.settings import Settings as Certificate
 from .failures import OnhostError
 
@@ -38,11 +41,19 @@ class AppCall:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Something that is done with backups, as /opt/calcom/backup/config.json describes them."""
+
+    verb: str
+    """A key of `backup.work.VERBS`."""
+
+
+@dataclass(frozen=True)
 class Job:
     """Something that is done periodically."""
 
     name: str
-    work: AppCall | Certificate
+    work: AppCall | Certificate | Backup
     limit_seconds: float
     """For a call the whole of it, from connecting to the last byte."""
     interval_seconds: float | None
@@ -103,16 +114,25 @@ def load(path: Path = JOBS_FILE) -> JobsConfig:
 
 
 def _job(name: str, said: Mapping[str, Any], secrets: Mapping[str, str]) -> Job:
-    is_certificate = "certificate" in said
     return Job(
         name=name,
-        work=Certificate.from_json(said["certificate"]) if is_certificate else _app_call(said, secrets),
+        work=_work(said, secrets),
         limit_seconds=said["limit_seconds"],
         interval_seconds=said["interval_seconds"],
         jitter_seconds=said["jitter_seconds"],
         only_last_day_of_month=said["only_last_day_of_month"],
         pause_after_failure_seconds=said.get("pause_after_failure_seconds", 0),
     )
+
+
+def _work(said: Mapping[str, Any], secrets: Mapping[str, str]) -> AppCall | Certificate | Backup:
+    if "certificate" in said:
+        return Certificate.from_json(said["certificate"])
+    if "backup" in said:
+        if said["backup"] not in VERBS:
+            raise KeyError(said["backup"])
+        return Backup(said["backup"])
+    return _app_call(said, secrets)
 
 
 def _app_call(said: Mapping[str, Any], secrets: Mapping[str, str]) -> AppCall:

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from . import joblog, pings, stamps
+from .backup import config as backup_config
+from .backup import work as backup
 from .call import Answer, CallError, call
 from .certificate import job as certificate
 from .certificate.settings import Settings as Certificate
 from .clock import utc_now
-from .config import AppCall, Job, JobsConfig
+from .config import AppCall, Backup, Job, JobsConfig
 from .failures import OnhostError
 from .locks import HOST_LOCK, FileLock, LockHeldError, status
 
@@ -95,6 +97,8 @@ def _run(config: JobsConfig, job: Job, anew: bool) -> Result:
     start_ping = pings.ping(config.ping_url, job.name, pings.START)
     if isinstance(job.work, Certificate):
         outcome, message = _keep_certificate(config, job, job.work, anew)
+    elif isinstance(job.work, Backup):
+        outcome, message = _work_on_backups(job.work)
     else:
         outcome, message = _call(config, job, job.work)
     seconds = time.monotonic() - begun
@@ -129,6 +133,15 @@ def _keep_certificate(config: JobsConfig, job: Job, work: Certificate, anew: boo
         return stamps.DONE, certificate.run(work, limit_seconds=job.limit_seconds, log=log, anew=anew)
     except OnhostError as error:
         return stamps.FAILED, str(error)
+
+
+def _work_on_backups(work: Backup) -> tuple[str, str]:
+    try:
+        done = backup.VERBS[work.verb](backup_config.load())
+    except OnhostError as error:
+        return stamps.FAILED, str(error)
+    message = "; ".join([*done.failures, *done.lines])
+    return stamps.FAILED if done.failures else stamps.DONE, message
 
 
 def _call(config: JobsConfig, job: Job, work: AppCall) -> tuple[str, str]:

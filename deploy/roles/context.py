@@ -42,6 +42,10 @@ class Secrets(Protocol):
     def jwt_secret(self) -> str:
         """Key of the tokens that the API gives to managed users."""
 
+    @property
+    def backup_password(self) -> str:
+        """What opens the host's backup repositories."""
+
     def resolve(self, name: str) -> str:
         """The value of `!secret NAME`; raises `CalstackError` where there is none."""
 

@@ -1,4 +1,4 @@
-"""What cron starts through `onhost`: the app's periodic endpoints, and the certificate's job."""
+"""What cron starts through `onhost`: the app's periodic endpoints, the certificate's job, backups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pyinfra.api.deploy import deploy
 
 from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
-from deploy.roles import certificate
+from deploy.roles import backups, certificate
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import cron_lines, jobs_json
 
@@ -20,7 +20,8 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
 
     Raises `InputError` for a job that does not exist.
     """
-    lines = cron_lines(disable=host.settings.jobs.disable, enable=host.settings.jobs.enable)
+    jobs = host.settings.jobs
+    lines = cron_lines(disable=jobs.disable, enable=jobs.enable, others=backups.cron_lines(host.settings))
     return [
         ManagedDirectory("/var/lib/calcom"),
         ManagedDirectory("/var/lib/calcom/stamps"),
@@ -41,7 +42,7 @@ def _jobs(host: HostContext) -> bytes:
         inner_port=host.settings.proxy.inner_port,
         disable=jobs.disable,
         enable=jobs.enable,
-        others={"certificate": certificate.job(host)},
+        others={"certificate": certificate.job(host), **backups.jobs(host.settings)},
     ).encode()
 
 

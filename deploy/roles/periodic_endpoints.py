@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -187,8 +187,10 @@ def jobs_json(
     return json.dumps(document, indent=2) + "\n"
 
 
-def cron_lines(*, disable: Collection[str] = (), enable: Collection[str] = ()) -> tuple[CronLine, ...]:
-    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, the certificate's, two that catch up."""
+def cron_lines(
+    *, disable: Collection[str] = (), enable: Collection[str] = (), others: Sequence[CronLine] = ()
+) -> tuple[CronLine, ...]:
+    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, the certificate's, `others`, two that catch up."""
     return (
         CronLine(
             "17 * * * *", f"{ONHOST} job certificate", "renews the certificate, looks at what is served"
@@ -197,6 +199,7 @@ def cron_lines(*, disable: Collection[str] = (), enable: Collection[str] = ()) -
             CronLine(endpoint.schedule, f"{ONHOST} job {endpoint.name}", endpoint.why)
             for endpoint in chosen(disable=disable, enable=enable)
         ),
+        *others,
         CronLine("9-59/10 * * * *", f"{ONHOST} catch-up", "runs what was missed"),
         CronLine("@reboot", f"{ONHOST} catch-up --wait 600", "the same after a boot, once the app answers"),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from deploy.settings import rules
-from deploy.settings.section import FilePath, Section, SecretReference
+from deploy.settings.section import FilePath, SecretReference, Section
 
 _REPOSITORY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _CREDENTIALS = re.compile(r"^[a-z0-9+]+:(https?://)?[^/@]+:[^/@]+@")
@@ -106,7 +106,9 @@ class Backups(Section):
         """Names have small letters, digits and dashes; they become file names."""
         for name in value:
             if not _REPOSITORY_NAME.fullmatch(name):
-                raise rules.refused("has small letters, digits and dashes only", "write it like offsite", key=name)
+                raise rules.refused(
+                    "has small letters, digits and dashes only", "write it like offsite", key=name
+                )
         if len({repository.url for repository in value.values()}) < len(value):
             raise rules.refused("names one place twice", "keep one entry a place")
         return value

@@ -23,6 +23,12 @@ CERTIFICATES = f"{PROJECT}/proxy/certificates"
 ACME = f"{PROJECT}/acme"
 """Folder of lego: the account at the ACME server, and what it got."""
 
+BACKUP = f"{PROJECT}/backup"
+"""Folder of what backing up needs: where to, the passwords, keys for SSH."""
+
+RESTIC = "/usr/local/bin/restic"
+"""The program that keeps the backups."""
+
 REDIS_CLI = f"cd {PROJECT} && docker compose exec -T cache redis-cli -h 127.0.0.1"
 """Sends the command behind it to the cache."""
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from deploy.errors import InputError
 from deploy.settings import rules
 from deploy.settings.app_variables import problem_with_variable
+from deploy.settings.backups import Backups
 from deploy.settings.metrics import Metrics
 from deploy.settings.proxy import Proxy
 from deploy.settings.rate_limits import RateLimits
@@ -115,6 +116,10 @@ class Images(Section):
     acme: Image | None = None
     """lego 4, which gets certificates in `tls.mode: acme`, with the interface of the official image
     (goacme/lego)."""
+
+    restic: Image | None = None
+    """restic 0.17 or newer, which keeps the backups, with the interface of the official image
+    (restic/restic); the program is copied out of it onto the host."""
 
     @model_validator(mode="after")
     def _api_and_cache_together(self) -> Images:
@@ -327,6 +332,7 @@ class HostSettings(Section):
     docker: Docker = Docker()
     base: Base = Base()
     jobs: Jobs = Jobs()
+    backups: Backups = Backups()
     metrics: Metrics = Metrics()
 
     @model_validator(mode="after")
@@ -370,6 +376,17 @@ class HostSettings(Section):
                 "is missing; tls.mode acme needs lego",
                 "add images: {acme: {reference: goacme/lego:v4.35.2}}",
                 key="images.acme",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _backups_have_their_program(self) -> HostSettings:
+        """`backups.repositories` needs `images.restic`."""
+        if self.backups.repositories and self.images.restic is None:
+            raise rules.refused(
+                "is missing; backups need restic",
+                "add images: {restic: {reference: restic/restic:0.19.1}}",
+                key="images.restic",
             )
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import ipaddress
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
+from cronsim import CronSim, CronSimError
 from pydantic_core import PydanticCustomError
 
 REFUSED = "refused"
@@ -26,6 +28,7 @@ OLDEST_MEASURED_VERSION = (6, 2, 0)
 CLOSED_NAMES = ("docs", "docs-json", "docs-yaml", "metrics", "haproxy", "calstack")
 """First segments of paths that the public entrance refuses (templates/…/closed_paths.cfg.j2)."""
 
+_SOME_MONDAY = dt.datetime(2024, 1, 1)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _REFERENCE = re.compile(
@@ -324,3 +327,26 @@ def web_address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
         raise refused("is not an http or https address", "write it like https://hc.example.com/ping/…")
     return value
+
+
+def cron_schedule(value: str) -> str:
+    """Five fields of crontab(5)."""
+    try:
+        CronSim(value, _SOME_MONDAY)
+    except CronSimError as error:
+        raise refused(
+            f"is no schedule of cron's: {error}", 'write it like "17 2 * * *" (02:17 each day)'
+        ) from None
+    return value
+
+
+def longest_pause(schedule: str) -> float:
+    """Seconds between two starts of a cron schedule, where they lie furthest apart within a year or 400 starts."""
+    starts = CronSim(schedule, _SOME_MONDAY)
+    longest, before = 0.0, next(starts)
+    for _, start in zip(range(400), starts, strict=False):
+        longest = max(longest, (start - before).total_seconds())
+        before = start
+        if (start - _SOME_MONDAY).days > 366:
+            break
+    return longest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 from .. import programs
 from ..clock import utc_now
@@ -127,3 +127,12 @@ def _size(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+VERBS: Mapping[str, Callable[[BackupConfig], Done]] = {
+    "run": make_run,
+    "drill": prove,
+    "retention": forget_and_prune,
+    "check": check_data,
+}
+"""What a job may be told to do."""

@@ -1,0 +1,133 @@
+"""Backups: where runs go and with what, the program that keeps them, and the jobs that make and prove them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+from pyinfra.api.deploy import deploy
+
+from deploy.operations import backups as backup_operations
+from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles.context import HostContext
+from deploy.roles.periodic_endpoints import ONHOST, CronLine
+from deploy.settings.backups import Repository
+from deploy.settings.layout import BACKUP, PROJECT, RESTIC
+from deploy.settings.model import HostSettings
+from deploy.settings.rules import longest_pause
+
+CONFIG_FILE = f"{BACKUP}/config.json"
+
+
+def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
+    """Where runs go, and the keys for that; nothing where the settings name no repository.
+
+    Raises `CalstackError` for a secret that is missing.
+    """
+    chosen = host.settings.backups
+    if not chosen.repositories:
+        return []
+    return [
+        ManagedDirectory(BACKUP, mode="0700"),
+        ManagedFile(CONFIG_FILE, _config(host), mode="0600", secret=True),
+        *(
+            ManagedFile(f"{BACKUP}/{seed.name}", seed.read_bytes(), mode="0600")
+            for seed in [host.inventory.seed_file]
+            if seed.exists()
+        ),
+        *(item for name, repository in chosen.repositories.items() for item in _keys(host, name, repository)),
+    ]
+
+
+def jobs(settings: HostSettings) -> dict[str, dict[str, Any]]:
+    """The parts of the jobs file that describe them."""
+    return {
+        name: {
+            "backup": verb,
+            "limit_seconds": settings.backups.limit_minutes * 60 * (len(settings.backups.repositories) + 1),
+            "interval_seconds": longest_pause(schedule),
+            "jitter_seconds": 0,
+            "only_last_day_of_month": False,
+            "pause_after_failure_seconds": 3000,
+        }
+        for name, verb, schedule, _ in _jobs(settings)
+    }
+
+
+def cron_lines(settings: HostSettings) -> list[CronLine]:
+    """When cron starts them."""
+    return [CronLine(schedule, f"{ONHOST} job {name}", why) for name, _, schedule, why in _jobs(settings)]
+
+
+@deploy("Backups")
+def install_program(host: HostContext) -> None:
+    """Put restic in place, out of its image."""
+    image = host.settings.images.restic
+    reference = image.for_architecture(host.architecture) if image else None
+    wanted = reference if host.settings.backups.repositories else None
+    backup_operations.program_from_image(name="restic is there", image=wanted, program=RESTIC)
+
+
+def _jobs(settings: HostSettings) -> Iterator[tuple[str, str, str, str]]:
+    chosen = settings.backups
+    if chosen.repositories:
+        yield "backup", "run", chosen.schedule, "makes a run in every repository"
+        yield "drill", "drill", chosen.drill_schedule, "restores the newest runs and compares them"
+        yield "retention", "retention", chosen.retention_schedule, "forgets old runs"
+        yield "repository-check", "check", chosen.check_schedule, "reads a part of the repositories' data"
+
+
+def _config(host: HostContext) -> bytes:
+    chosen, keep = host.settings.backups, host.settings.backups.keep
+    document = {
+        "instance": host.settings.domain,
+        "restic": RESTIC,
+        "database": {"service": "db", "user": "calcom", "name": "calcom"},
+        "repositories": [
+            {
+                "name": name,
+                "url": repository.url,
+                "password": host.resolve(repository.password or host.secrets.backup_password),
+                "environment": _environment(host, name, repository),
+                "options": _options(name, repository),
+                "append_only": repository.append_only,
+                "upload_kib": repository.upload_kib,
+            }
+            for name, repository in chosen.repositories.items()
+        ],
+        "paths": [PROJECT],
+        "exclude": [CONFIG_FILE, f"{BACKUP}/*.key", *chosen.exclude],
+        "environment_file": f"{PROJECT}/web.env",
+        "versions": {"app": host.settings.app.version, "calstack": metadata.version("calstack")},
+        "limit_seconds": chosen.limit_minutes * 60,
+        "max_age_hours": chosen.max_age_hours,
+        "keep": keep.model_dump(),
+    }
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _environment(host: HostContext, name: str, repository: Repository) -> dict[str, str]:
+    authority = {"RESTIC_CACERT": f"{BACKUP}/{name}.ca.pem"} if repository.ca_file else {}
+    return authority | {key: host.resolve(value) for key, value in repository.environment.items()}
+
+
+def _options(name: str, repository: Repository) -> list[str]:
+    options = []
+    if repository.ssh_key is not None:
+        arguments = (
+            f"-i {BACKUP}/{name}.key -o UserKnownHostsFile={BACKUP}/{name}.known_hosts "
+            "-o StrictHostKeyChecking=yes -o BatchMode=yes -o IdentitiesOnly=yes"
+        )
+        options.append(f"sftp.args={arguments}")
+    return options
+
+
+def _keys(host: HostContext, name: str, repository: Repository) -> Iterator[ManagedFile]:
+    if repository.ca_file is not None:
+        yield ManagedFile(f"{BACKUP}/{name}.ca.pem", host.inventory.file(repository.ca_file).read_bytes())
+    if repository.ssh_key is not None and repository.ssh_known_hosts is not None:
+        key = host.resolve(repository.ssh_key).rstrip("\n") + "\n"
+        yield ManagedFile(f"{BACKUP}/{name}.key", key.encode(), mode="0600", secret=True)
+        yield ManagedFile(f"{BACKUP}/{name}.known_hosts", repository.ssh_known_hosts.encode())
