@@ -1,4 +1,4 @@
-"""Backups: where runs go and with what, the program that keeps them, and the jobs that make and prove them."""
+"""Backups: where runs go, the program that keeps them, and the jobs that make and prove them."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def jobs_json(
 def cron_lines(
     *, disable: Collection[str] = (), enable: Collection[str] = (), others: Sequence[CronLine] = ()
 ) -> tuple[CronLine, ...]:
-    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, the certificate's, `others`, two that catch up."""
+    """The lines of /etc/cron.d/calcom-jobs: one an endpoint, the certificate's, `others`, two to catch up."""
     return (
         CronLine(
             "17 * * * *", f"{ONHOST} job certificate", "renews the certificate, looks at what is served"

@@ -341,7 +341,7 @@ def cron_schedule(value: str) -> str:
 
 
 def longest_pause(schedule: str) -> float:
-    """Seconds between two starts of a cron schedule, where they lie furthest apart within a year or 400 starts."""
+    """Seconds between two starts of a cron schedule, where they lie furthest apart (of 400, in a year)."""
     starts = CronSim(schedule, _SOME_MONDAY)
     longest, before = 0.0, next(starts)
     for _, start in zip(range(400), starts, strict=False):
