@@ -73,17 +73,10 @@ def running_database() -> Iterator[Database]:
     name = f"calstack-backup-{secrets.token_hex(4)}"
     subprocess.run(
         [
-            "docker",
-            "run",
-            "--detach",
-            "--name",
-            name,
-            "-e",
-            "POSTGRES_USER=calcom",
-            "-e",
-            "POSTGRES_DB=calcom",
-        ]
-        + ["-e", "POSTGRES_HOST_AUTH_METHOD=trust", "--tmpfs", "/var/lib/postgresql/data", image],
+            *("docker", "run", "--detach", "--name", name, "-e", "POSTGRES_USER=calcom"),
+            *("-e", "POSTGRES_DB=calcom", "-e", "POSTGRES_HOST_AUTH_METHOD=trust"),
+            *("--tmpfs", "/var/lib/postgresql/data", image),
+        ],
         check=True,
         capture_output=True,
     )
@@ -99,7 +92,7 @@ def running_database() -> Iterator[Database]:
         database.sql("create extension pgcrypto", "tools")
         text = database.sql(_ENCRYPTED.format(key=KEY, vector=vector), "tools")[0][0].removeprefix("\\x")
         database.sql("drop database tools", "postgres")
-        database.sql(f"update users set \"twoFactorSecret\" = '{vector}:{text}' where id = 7")
+        database.sql(f"update users set \"twoFactorSecret\" = '{vector}:{text}' where id = 7")  # noqa: S608 - values of ours
         yield database
     finally:
         subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, check=False)
@@ -161,7 +154,7 @@ class Backups:
 
 
 @contextmanager
-def new_backups(database: Database, folder: Path, restic: str) -> Iterator[Backups]:
+def new_backups(database: Database, folder: Path, restic: Path) -> Iterator[Backups]:
     """A new repository in a folder, which goes with it."""
     files = folder / "opt"
     files.mkdir(parents=True)
@@ -169,7 +162,7 @@ def new_backups(database: Database, folder: Path, restic: str) -> Iterator[Backu
     environment.write_text(f"NEXTAUTH_SECRET=x\nCALENDSO_ENCRYPTION_KEY={KEY}\n", encoding="utf-8")
     config = BackupConfig(
         instance=INSTANCE,
-        restic=restic,
+        restic=str(restic),
         service="db",
         user="calcom",
         database="calcom",

@@ -1,9 +1,11 @@
-"""What the tests of the proxy share: one HAProxy for all of them."""
+"""What the lab's tests share: one HAProxy for all that speak to it, and the program of the backups."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -24,6 +26,19 @@ def haproxy(client: docker.DockerClient) -> str:
     """The image of HAProxy; `CALSTACK_HAPROXY_IMAGE` puts another to the same tests."""
     given = os.environ.get("CALSTACK_HAPROXY_IMAGE")
     return given or images.ensure_service_image(client, images.HAPROXY)
+
+
+@pytest.fixture(scope="session")
+def restic(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, out of the lab's image."""
+    program = tmp_path_factory.mktemp("restic") / "restic"
+    container = client.containers.create(images.ensure_service_image(client, images.RESTIC))
+    try:
+        copied = ["docker", "cp", "-L", f"{container.id}:/usr/bin/restic", str(program)]
+        subprocess.run(copied, check=True, capture_output=True)
+    finally:
+        container.remove(v=True)
+    return program
 
 
 @pytest.fixture(scope="package")

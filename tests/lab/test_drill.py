@@ -23,13 +23,7 @@ def database(docker_engine: None) -> Iterator[Database]:  # noqa: ARG001 - has t
 
 
 @pytest.fixture(scope="module")
-def restic() -> str:
-    """The program."""
-    return "/tmp/w/restic/usr/bin/restic"
-
-
-@pytest.fixture(scope="module")
-def sound(database: Database, restic: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+def sound(database: Database, restic: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
     """A repository with two sound runs, which nobody changes."""
     with new_backups(database, tmp_path_factory.mktemp("sound"), restic) as backups:
         for _ in range(2):
