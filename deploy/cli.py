@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO
 
 import click
 
@@ -31,17 +31,14 @@ from deploy.actions import smoke_monitor as watching
 from deploy.actions import webhook as judging
 from deploy.actions.instance import Instance
 from deploy.actions.opening import Locked, Opened, choose, opened
-from deploy.console import Console
+from deploy.cli_backups import backup_group, check_backups_command
+from deploy.cli_options import CONSOLE, Function, confirm, inventory_option, json_option, limit_option
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
 from deploy.lab.mail import Mailbox as LabMailbox
 from deploy.seed.schema import schema_text
 from deploy.settings.load import load_inventory
 from deploy.smoke.report import SmokeReport
-
-CONSOLE = Console()
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def main() -> None:
@@ -59,25 +56,7 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _inventory_option(function: _Function) -> _Function:
-    return click.option(
-        "-i",
-        "--inventory",
-        "inventory_name",
-        default="lab",
-        show_default=True,
-        metavar="NAME",
-        help="Folder under inventories/, or a path to one.",
-    )(function)
-
-
-def _limit_option(function: _Function) -> _Function:
-    return click.option(
-        "-l", "--limit", multiple=True, metavar="HOST", help="Only this host; may be given several times."
-    )(function)
-
-
-def _foreign_options(function: _Function) -> _Function:
+def _foreign_options(function: Function) -> Function:
     """--url and what goes with it, as one `foreign`: ForeignAccess, or None where there is no --url."""
 
     @functools.wraps(function)
@@ -138,12 +117,6 @@ def _password(email: str | None, file: TextIO | None) -> str:
     return password
 
 
-def _json_option(function: _Function) -> _Function:
-    return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(
-        function
-    )
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Show pyinfra's own log, secrets masked.")
 @click.version_option(package_name="calstack")
@@ -162,9 +135,9 @@ class _MaskedLog(logging.Handler):
 
 
 @cli.command("deploy")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 def deploy_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
     """From a bare host to a verified booking: converge, bootstrap, seed, smoke-test, report.
 
@@ -186,8 +159,8 @@ def deploy_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> 
 
 
 @cli.command("render")
-@_inventory_option
-@_limit_option
+@inventory_option
+@limit_option
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
@@ -208,8 +181,8 @@ def render_command(inventory_name: str, limit: Sequence[str], into: Path) -> int
 
 
 @cli.command("verify")
-@_inventory_option
-@_limit_option
+@inventory_option
+@limit_option
 def verify_command(inventory_name: str, limit: Sequence[str]) -> int:
     """Look whether each host is what it should be; changes nothing.
 
@@ -222,9 +195,9 @@ def verify_command(inventory_name: str, limit: Sequence[str]) -> int:
 
 
 @cli.group("seed", invoke_without_command=True)
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @_foreign_options
 @click.option(
     "-f",
@@ -260,7 +233,7 @@ def seed_group(
     """
     if context.invoked_subcommand is not None:
         return 0
-    wish = seeding.Wish(plan_only, _confirm(yes or plan_only, "what --prune removes") if prune else None)
+    wish = seeding.Wish(plan_only, confirm(yes or plan_only, "what --prune removes") if prune else None)
     if foreign is not None:
         result = seeding.seed_foreign(foreign, files or [Path("seed.yaml")], wish=wish)
         if as_json:
@@ -281,21 +254,9 @@ def seed_group(
         )
 
 
-def _confirm(yes: bool, what: str) -> seeding.Confirm:
-    """How a removal is confirmed; where nobody can be asked, that is told before anything begins."""
-    if not (yes or sys.stdin.isatty()):
-        raise InputError(f"nobody is there to confirm {what}", fix="look with --plan, then add --yes")
-
-    def confirm(plan: str) -> bool:
-        CONSOLE.line(plan)
-        return yes or click.confirm("Make this so?", err=True)
-
-    return confirm
-
-
 @seed_group.command("pull")
-@_inventory_option
-@_limit_option
+@inventory_option
+@limit_option
 @_foreign_options
 def seed_pull_command(
     inventory_name: str, limit: Sequence[str], foreign: seeding.ForeignAccess | None
@@ -334,9 +295,9 @@ def seed_schema_command() -> int:
 
 
 @cli.command("smoke")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @_foreign_options
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML there.")
 @click.option(
@@ -419,8 +380,8 @@ def secrets_group() -> None:
 
 
 @secrets_group.command("list")
-@_inventory_option
-@_json_option
+@inventory_option
+@json_option
 def secrets_list_command(inventory_name: str, as_json: bool) -> int:
     """List the secrets without their values: whose, where used, generated or given, how old.
 
@@ -435,7 +396,7 @@ def secrets_list_command(inventory_name: str, as_json: bool) -> int:
 
 
 @secrets_group.command("show")
-@_inventory_option
+@inventory_option
 @click.option("--host", metavar="HOST", help="Whose, where hosts have their own.")
 @click.argument("name")
 def secrets_show_command(inventory_name: str, host: str | None, name: str) -> int:
@@ -448,7 +409,7 @@ def secrets_show_command(inventory_name: str, host: str | None, name: str) -> in
 
 
 @secrets_group.command("set")
-@_inventory_option
+@inventory_option
 @click.option("--host", metavar="HOST", help="For this host alone; without it for all.")
 @click.argument("name")
 def secrets_set_command(inventory_name: str, host: str | None, name: str) -> int:
@@ -471,9 +432,9 @@ def limits_group() -> None:
 
 
 @limits_group.command("show")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 def limits_show_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
     """List the limits of each instance, and whether they are in force.
 
@@ -488,9 +449,9 @@ def limits_show_command(inventory_name: str, limit: Sequence[str], as_json: bool
 
 
 @limits_group.command("top")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 def limits_top_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
     """List who was refused within the last hour, most often refused first.
 
@@ -512,9 +473,9 @@ def certificate_group() -> None:
 
 
 @certificate_group.command("show")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 def certificate_show_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
     """Say what each host serves, until when, and when it is renewed; exit code 1 where something is wrong.
 
@@ -528,9 +489,9 @@ def certificate_show_command(inventory_name: str, limit: Sequence[str], as_json:
 
 
 @certificate_group.command("renew")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @click.option("--anew", is_flag=True, help="In tls.mode acme: get a new one even where none is due.")
 def certificate_renew_command(inventory_name: str, limit: Sequence[str], as_json: bool, anew: bool) -> int:
     """Run the hosts' own renewal now, instead of waiting for the next hour.
@@ -554,7 +515,7 @@ def _certificates(
 
 
 @certificate_group.command("authority")
-@_inventory_option
+@inventory_option
 def certificate_authority_command(inventory_name: str) -> int:
     """Print the certificate of the inventory's private authority (tls.mode internal), and how to trust it.
 
@@ -584,8 +545,8 @@ def webhook_group() -> None:
     metavar="FILE",
     help="The raw body; without it, (the rest of) standard input.",
 )
-@_inventory_option
-@_json_option
+@inventory_option
+@json_option
 def webhook_verify_command(
     signature: str,
     secret_name: str | None,
@@ -629,9 +590,9 @@ def bookings_group() -> None:
 
 
 @bookings_group.command("purge")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @click.option(
     "--since", required=True, metavar="WHEN", help="Made then or later: 2026-11-24T09:30 (UTC), 12h."
 )
@@ -660,10 +621,10 @@ def bookings_purge_command(
     Example: calstack bookings purge --since 12h --email-domain spam.example --address 192.0.2.0/24 --plan
     """
     which = purging.wanted(since, until, addresses, emails, domains, dt.datetime.now(dt.UTC))
-    confirm = None if plan_only else _confirm(yes, "what purge removes")
+    asked = None if plan_only else confirm(yes, "what purge removes")
     with opened(load_inventory(inventory_name), limit, CONSOLE) as hosts, hosts.locked("purge") as free:
         results = hosts.connection.on_each(
-            free.names, lambda name: purging.purge(hosts.instance(name), which, confirm)
+            free.names, lambda name: purging.purge(hosts.instance(name), which, asked)
         )
         return reporting.finish(
             CONSOLE, hosts, free, results, as_json, purging.PurgeResult.lines, purging.PurgeResult.as_json
@@ -676,9 +637,9 @@ def maintenance_group() -> None:
 
 
 @maintenance_group.command("on")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @click.option("-m", "--message", metavar="TEXT", help="What guests read, in place of the usual sentence.")
 @click.option(
     "--for", "minutes", type=click.IntRange(1), metavar="MINUTES", help="How long it is expected to take."
@@ -697,9 +658,9 @@ def maintenance_on_command(
 
 
 @maintenance_group.command("off")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 def maintenance_off_command(inventory_name: str, limit: Sequence[str], as_json: bool) -> int:
     """Let guests in again.
 
@@ -709,9 +670,9 @@ def maintenance_off_command(inventory_name: str, limit: Sequence[str], as_json: 
 
 
 @maintenance_group.command("status")
-@_inventory_option
-@_limit_option
-@_json_option
+@inventory_option
+@limit_option
+@json_option
 @click.option("--link", is_flag=True, help="Also the link that lets an operator in.")
 def maintenance_status_command(inventory_name: str, limit: Sequence[str], as_json: bool, link: bool) -> int:
     """Say whether guests see the page, since when and why.
@@ -747,7 +708,7 @@ def lab_group() -> None:
 
 
 @lab_group.command("up")
-@_inventory_option
+@inventory_option
 def lab_up_command(inventory_name: str) -> int:
     """Start the hosts of a lab inventory.
 
@@ -758,7 +719,7 @@ def lab_up_command(inventory_name: str) -> int:
 
 
 @lab_group.command("down")
-@_inventory_option
+@inventory_option
 @click.option(
     "--all", "everything", is_flag=True, help="Images and caches too, and the engine if we started it."
 )
@@ -772,8 +733,8 @@ def lab_down_command(inventory_name: str, everything: bool) -> int:
 
 
 @lab_group.command("info")
-@_inventory_option
-@_json_option
+@inventory_option
+@json_option
 def lab_info_command(inventory_name: str, as_json: bool) -> int:
     """Say how to reach the lab's hosts.
 
@@ -787,6 +748,9 @@ def lab_info_command(inventory_name: str, as_json: bool) -> int:
             CONSOLE.line(f"{host['name']}: {host['url']} at {host['address']}")
     return 0
 
+
+for command in (backup_group, check_backups_command):
+    cli.add_command(command)
 
 if __name__ == "__main__":
     main()

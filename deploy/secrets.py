@@ -27,6 +27,7 @@ import pyrage  # type: ignore[import-untyped]  # ships no types
 from deploy.age_identity import VARIABLE, Identity, identity_path, make_identity, read_identity
 from deploy.errors import CalstackError, InputError
 from deploy.masker import Masker
+from deploy.private_file import write_private
 from deploy.settings.app_variables import Placeholder
 from deploy.settings.inventory import Inventory
 from deploy.settings.rules import secret_name
@@ -410,20 +411,8 @@ class SecretStore:
             )
         document = json.dumps(content.document, ensure_ascii=False).encode()
         encrypted = pyrage.encrypt(document, self._identity.recipients, armored=True)
-        new = file.with_name(f".{file.name}.new")  # one name: what a killed run left is written over
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as opened:
-                os.fchmod(descriptor, 0o600)
-                opened.write(encrypted)
-                opened.flush()
-                os.fsync(descriptor)
-            new.replace(file)
-            folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_private(file, encrypted)
         except OSError as error:
             raise InputError(
                 f"the secrets cannot be written: {error.strerror}",

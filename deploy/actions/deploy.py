@@ -86,19 +86,19 @@ def deploy(opened: Opened, report: Report) -> list[DeployResult]:
 
 
 def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
-    """What follows on a converged host: its first administrator, its jobs, its contents, a booking."""
+    """What follows on a converged host: its first administrator, its contents, its jobs, a booking."""
     instance = opened.instance(result.host)
     try:
         if (maintenance := instance.maintenance()) is not None:
             result.notes.append(f"{maintenance.told()}; `calstack maintenance off` ends it")
         with _stage(result, "bootstrap", report):
             result.changed += bootstrap(instance, result.notes.append)
-        with _stage(result, "jobs", report):
-            result.changed += catch_up_jobs(instance)
         with _stage(result, "seed", report):
             seeded = seed(instance)
             result.changed += seeded.changes
             result.notes += seeded.missing
+        with _stage(result, "jobs", report):
+            result.changed += catch_up_jobs(instance)
         with _stage(result, "smoke test", report):
             result.smoke = smoke(instance)
     except CalstackError as error:

@@ -14,6 +14,8 @@ _LONGEST_CATCH_UP_SECONDS = 900
 def catch_up_jobs(instance: Instance) -> list[str]:
     """Run what is overdue: on a new host every job, else what was missed while the instance was down.
 
+    On a new host that makes the first backup, and proves it. Whoever calls this holds the host's lock.
+
     Returns a line when jobs ran for the first time. Raises `CalstackError` when one fails.
     """
     new = [
@@ -21,7 +23,9 @@ def catch_up_jobs(instance: Instance) -> list[str]:
         for job in json.loads(instance.remote.run(f"{ONHOST} stamps --json").text)["jobs"]
         if job["configured"] and job["stamp"] is None
     ]
-    done = instance.remote.run(f"{ONHOST} catch-up", timeout=_LONGEST_CATCH_UP_SECONDS, check=False)
+    backups = instance.settings.backups
+    longest = _LONGEST_CATCH_UP_SECONDS + len(backups.repositories) * backups.limit_minutes * 60 * 4
+    done = instance.remote.run(f"{ONHOST} catch-up --host-locked", timeout=longest, check=False)
     if done.code != 0:
         raise CalstackError(
             f"periodic jobs fail:\n{done.error_text}",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from deploy.actions import limits_show, limits_top
+from deploy.actions import backup, limits_show, limits_top
 from deploy.actions.deploy import DeployResult
 from deploy.actions.opening import Locked, Opened
 from deploy.actions.seed import SeedResult
@@ -105,6 +105,12 @@ def top_lines(found: Sequence[limits_top.Refused]) -> list[str]:
 def top_json(found: Sequence[limits_top.Refused]) -> dict[str, Any]:
     """What `limits top --json` says of one host."""
     return limits_top.top_document(found)
+
+
+def runs_lines(found: backup.Listed) -> list[str]:
+    """A table of the runs."""
+    rows = found.rows()
+    return _aligned(backup.COLUMNS, rows) if rows else ["there is no run yet: calstack backup now"]
 
 
 def finish(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -16,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.lab.lab import Lab
+from deploy.private_file import write_private
 
 
 def ensure_client_key(lab: Lab) -> str:
@@ -30,21 +29,11 @@ def ensure_client_key(lab: Lab) -> str:
     except (FileNotFoundError, ValueError):
         key = Ed25519PrivateKey.generate()
         text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-        _write(lab.key_file, text.decode())
+        write_private(lab.key_file, text)
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return f"{public} {lab.identity}"
 
 
 def write_known_hosts(lab: Lab, lines: Iterable[str]) -> None:
     """Replace the lab's known_hosts file as a whole."""
-    _write(lab.known_hosts_file, "".join(f"{line}\n" for line in lines))
-
-
-def _write(file: Path, text: str) -> None:
-    """Write it so that nobody else can read it at any moment; a kill leaves the old file or the new one."""
-    fresh = file.with_name(f"{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    fresh.replace(file)
+    write_private(lab.known_hosts_file, "".join(f"{line}\n" for line in lines).encode())

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
     catch_up = commands.add_parser("catch-up", help="run every job of which a run was missed")
     catch_up.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for the app first")
+    catch_up.add_argument("--host-locked", action="store_true", help="the caller holds the host's lock")
     catch_up.set_defaults(command=_catch_up)
 
     listing = commands.add_parser("stamps", help="how the last run of each job went")
@@ -91,7 +92,8 @@ def _job(asked: argparse.Namespace) -> int:
 
 
 def _catch_up(asked: argparse.Namespace) -> int:
-    return _conclude(jobs.catch_up(config.load(asked.jobs_file), wait_seconds=asked.wait))
+    known = config.load(asked.jobs_file)
+    return _conclude(jobs.catch_up(known, wait_seconds=asked.wait, host_locked=asked.host_locked))
 
 
 def _conclude(results: Sequence[jobs.Result]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from dataclasses import dataclass
@@ -55,26 +56,34 @@ def run_scheduled(config: JobsConfig, job: Job) -> Result:
     return _run_alone(config, job)
 
 
-def run_if_overdue(config: JobsConfig, job: Job) -> Result:
-    """Run a job only when a run of it was missed."""
+def run_if_overdue(config: JobsConfig, job: Job, *, host_locked: bool = False) -> Result:
+    """Run a job only when a run of it was missed; `host_locked`: the caller holds the host's lock."""
     stamp, now = stamps.read(config.stamps, job.name), utc_now()
     if not stamps.overdue(stamp, job.interval_seconds, now):
         return Result(job.name, SKIPPED, "not overdue")
     if stamps.failed_within(stamp, job.pause_after_failure_seconds, now):
         return Result(job.name, SKIPPED, "it failed a short while ago")
-    return _run_alone(config, job)
+    return _run_alone(config, job, host_locked=host_locked)
 
 
-def catch_up(config: JobsConfig, *, wait_seconds: float = 0.0) -> list[Result]:
+def catch_up(config: JobsConfig, *, wait_seconds: float = 0.0, host_locked: bool = False) -> list[Result]:
     """Run every job of which a run was missed, one after the other.
 
-    After a boot the app takes minutes to answer: `wait_seconds` is how long to wait for it.
+    After a boot the app takes minutes to answer: `wait_seconds` is how long to wait for it. `host_locked`:
+    the caller holds the host's lock.
     """
     _wait_for_the_app(config, wait_seconds)
-    return [run_if_overdue(config, job) for job in config.jobs.values()]
+    return [run_if_overdue(config, job, host_locked=host_locked) for job in config.jobs.values()]
 
 
-def _run_alone(config: JobsConfig, job: Job, *, wait_seconds: float = 0.0, anew: bool = False) -> Result:
+def _run_alone(
+    config: JobsConfig,
+    job: Job,
+    *,
+    wait_seconds: float = 0.0,
+    anew: bool = False,
+    host_locked: bool = False,
+) -> Result:
     config.locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(
         config.locks / f"calcom-job-{job.name}.lock",
@@ -84,7 +93,7 @@ def _run_alone(config: JobsConfig, job: Job, *, wait_seconds: float = 0.0, anew:
     )
     try:
         with lock:
-            return _run(config, job, anew)
+            return _run(config, job, anew, host_locked)
     except LockHeldError as error:
         since = f"since {error.holder.since}" if error.holder else "now"
         message = f"the run before is still under way {since}"
@@ -92,13 +101,13 @@ def _run_alone(config: JobsConfig, job: Job, *, wait_seconds: float = 0.0, anew:
         return Result(job.name, SKIPPED, message)
 
 
-def _run(config: JobsConfig, job: Job, anew: bool) -> Result:
+def _run(config: JobsConfig, job: Job, anew: bool, host_locked: bool) -> Result:
     started, begun = utc_now(), time.monotonic()
     start_ping = pings.ping(config.ping_url, job.name, pings.START)
     if isinstance(job.work, Certificate):
         outcome, message = _keep_certificate(config, job, job.work, anew)
     elif isinstance(job.work, Backup):
-        outcome, message = _work_on_backups(job.work)
+        outcome, message = _work_on_backups(job.work, host_locked)
     else:
         outcome, message = _call(config, job, job.work)
     seconds = time.monotonic() - begun
@@ -135,9 +144,10 @@ def _keep_certificate(config: JobsConfig, job: Job, work: Certificate, anew: boo
         return stamps.FAILED, str(error)
 
 
-def _work_on_backups(work: Backup) -> tuple[str, str]:
+def _work_on_backups(work: Backup, host_locked: bool) -> tuple[str, str]:
     try:
-        done = backup.VERBS[work.verb](backup_config.load())
+        with contextlib.nullcontext() if host_locked else backup.host_lock(work.verb):
+            done = backup.VERBS[work.verb](backup_config.load())
     except OnhostError as error:
         return stamps.FAILED, str(error)
     message = "; ".join([*done.failures, *done.lines])

@@ -92,7 +92,7 @@ class Backups(Section):
     """When old runs are forgotten."""
     check_schedule: str = "37 5 * * *"
     """When a twenty-eighth of each repository's data is read and checked."""
-    max_age_hours: Annotated[float, Field(gt=0)] = 26
+    max_age_hours: Annotated[int, Field(ge=1)] = 26
     """How old the newest proven run may be; beyond that `verify` and the drill complain."""
     limit_minutes: Annotated[int, Field(ge=1)] = 360
     """How long a run may take for one repository."""

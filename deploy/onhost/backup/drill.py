@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import programs
 from ..clock import to_text
 from ..failures import OnhostError
-from . import compare, files, manifest, opening, record, runs, state
+from . import compare, files, manifest, opening, record, retention, runs, state
 from .config import BackupConfig
 from .manifest import Manifest, Part
 from .postgres import Server, Session
@@ -111,6 +111,12 @@ class _Drill:
         if age_hours > self._config.max_age_hours:
             self._doubt.append(
                 f"its newest run is {age_hours:.0f} hours old; the limit is {self._config.max_age_hours:g}"
+            )
+        neglected = retention.neglected(listing, self._config.keep, self._now)
+        if neglected and not self._repository.append_only:
+            self._doubt.append(
+                f"the retention is not obeyed: {len(neglected)} runs should have gone, the first is "
+                f"{neglected[0].id}"
             )
         content = self._restic.read(
             self._run.parts[manifest.MANIFEST].id, manifest.NAME, limit_seconds=self._config.limit_seconds

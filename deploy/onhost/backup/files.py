@@ -72,6 +72,18 @@ def differences(archive: bytes, described: dict[str, KeptFile]) -> list[str]:
     return lines
 
 
+def content_of(archive: bytes, path: str) -> bytes:
+    """A file of an archive, by its path on the host; raises OnhostError where there is none."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        try:
+            content = opened.extractfile(path.lstrip("/"))
+        except KeyError:
+            content = None
+        if content is None:
+            raise OnhostError(f"the run has no file {path}")
+        return content.read()
+
+
 def _files(paths: Iterable[str], exclude: Sequence[str]) -> Iterator[Path]:
     for top in paths:
         if not os.path.lexists(top):

@@ -116,7 +116,8 @@ class Session:
         while (line := self._next_line(limit_seconds)) != _END_OF_ANSWER:
             lines.append(line)
         # A row whose only value is null is an empty line.
-        return [row or [""] for row in csv.reader(io.StringIO("\n".join(lines), newline=""))]
+        content = "".join(f"{line}\n" for line in lines)
+        return [row or [""] for row in csv.reader(io.StringIO(content, newline=""))]
 
     def close(self) -> None:
         """End the session; its transaction is rolled back."""

@@ -34,7 +34,7 @@ _CAUSES = (
         "damaged",
         r"ciphertext verification failed|no such file or directory|not found in (repository|index)"
         r"|data seems to have been removed|does not exist|invalid data|integrity|unexpected eof|hash mismatch"
-        r"|contains? (wrong|errors?)|pack .*missing|failed to load (index|snapshot)",
+        r"|contains? (wrong|errors?)|pack .*missing|failed to load (index|snapshot)|file is too short",
     ),
 )
 """What restic's own words say about the cause; the first that fits counts."""
@@ -79,6 +79,8 @@ class Snapshot:
     time: datetime
     tags: tuple[str, ...]
     hostname: str
+    bytes: int | None = None
+    """What it holds, before deduplication; None where an older restic made it."""
 
     def tag(self, key: str) -> str | None:
         """The value of the tag `KEY=VALUE`; None without such a tag."""
@@ -159,6 +161,7 @@ class Restic:
                 time=_instant(said["time"]),
                 tags=tuple(said.get("tags") or ()),
                 hostname=said.get("hostname", ""),
+                bytes=said.get("summary", {}).get("total_bytes_processed"),
             )
             for said in json.loads(self._call(arguments).output or b"[]") or []
         ]

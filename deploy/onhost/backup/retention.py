@@ -6,16 +6,19 @@ snapshot lies in the future: with it as the newest, the rule "keep the last" wou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Callable, Sequence
 
 from ..failures import OnhostError
 from .config import Keep
+from .manifest import MANIFEST
 from .restic import Restic
 from .runs import Listing, Run, listing
 
-_PARTS_ALONE_AGE = timedelta(hours=48)
-"""Parts without a manifest may belong to a run that is under way; after this long they do not."""
+_PATIENCE = timedelta(hours=48)
+"""Parts without a manifest may belong to a run that is under way, and the retention comes by once a day;
+what is as it was for so long stays so."""
 
 _PERIODS: Sequence[tuple[str, Callable[[datetime], str]]] = (
     ("daily", lambda at: at.strftime("%Y-%m-%d")),
@@ -50,8 +53,19 @@ def kept(runs: Sequence[Run], keep: Keep, now: datetime) -> dict[str, str]:
 def due(found: Listing, keep: Keep, now: datetime) -> list[Run]:
     """What may go: runs that no rule keeps, and old parts whose manifest never came."""
     staying = kept(found.runs, keep, now)
-    abandoned = [run for run in found.parts_alone if now - run.started > _PARTS_ALONE_AGE]
+    abandoned = [run for run in found.parts_alone if now - run.started > _PATIENCE]
     return [*(run for run in found.runs if run.id not in staying), *abandoned]
+
+
+def neglected(found: Listing, keep: Keep, now: datetime) -> list[Run]:
+    """Runs that were due two days ago and are still there: the retention does not do its work."""
+    then = now - _PATIENCE
+    there_then = replace(
+        found,
+        runs=[run for run in found.runs if run.started <= then],
+        parts_alone=[run for run in found.parts_alone if run.started <= then],
+    )
+    return due(there_then, keep, then)
 
 
 def forget(restic: Restic, instance: str, keep: Keep, now: datetime) -> list[Run]:
@@ -66,7 +80,12 @@ def forget(restic: Restic, instance: str, keep: Keep, now: datetime) -> list[Run
             f"future, the first at {found.future[0].time:%F %T}; set the clocks right and remove them by hand"
         )
     gone = due(found, keep, now)
-    # A run whose forgetting is cut short must not look like one that exists.
-    restic.forget([run.parts["manifest"].id for run in gone if run.whole])
-    restic.forget([part.id for run in gone for name, part in run.parts.items() if name != "manifest"])
+    drop(restic, *gone)
     return gone
+
+
+def drop(restic: Restic, *gone: Run) -> None:
+    """Forget these runs, whatever the rules say, the manifest of each first; raises RepositoryError."""
+    # A run whose forgetting is cut short must not look like one that exists.
+    restic.forget([run.parts[MANIFEST].id for run in gone if run.whole])
+    restic.forget([part.id for run in gone for name, part in run.parts.items() if name != MANIFEST])

@@ -9,6 +9,8 @@ from typing import Mapping, Sequence
 from . import manifest
 from .restic import Restic, Snapshot
 
+NEWEST = "newest"
+"""How people call the newest run."""
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """A snapshot that lies further ahead than this was made by a wrong clock, or on purpose."""
 
@@ -31,6 +33,11 @@ class Run:
         """When it began, by its id."""
         return manifest.started_at(self.id)
 
+    @property
+    def bytes(self) -> int:
+        """What its parts hold, before deduplication."""
+        return sum(part.bytes or 0 for part in self.parts.values())
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -49,7 +56,9 @@ class Listing:
         return self.runs[-1] if self.runs else None
 
     def run(self, asked: str) -> Run | None:
-        """The run with this id, or the only one whose id begins so."""
+        """The run with this id, or the only one whose id begins so; `newest` is what it says."""
+        if asked == NEWEST:
+            return self.newest
         found = [run for run in self.runs if run.id.startswith(asked)]
         return found[0] if len(found) == 1 else None
 

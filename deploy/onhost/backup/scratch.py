@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
+from pathlib import Path
 from types import TracebackType
 
 from .. import programs
@@ -11,6 +13,7 @@ from ..failures import OnhostError
 from .postgres import Server
 
 LABEL = "calstack.scratch"
+"""On each container: the process that made it, as `PID:STARTED`."""
 _START_SECONDS = 60.0
 _QUICK_SECONDS = 60.0
 
@@ -42,7 +45,8 @@ class Scratch:
         # What is restored may be hostile: it can reach nothing, and nobody needs its password.
         done = programs.run(
             [
-                *("docker", "run", "--detach", "--name", self._name, "--label", f"{LABEL}={self._name}"),
+                *("docker", "run", "--detach", "--name", self._name),
+                *("--label", f"{LABEL}={_process(os.getpid())}"),
                 *("--network", "none", "--pull", "never", "--user", "999:999", "--cap-drop", "ALL"),
                 *("--security-opt", "no-new-privileges:true", "--pids-limit", "128"),
                 *("--memory", f"{self._memory_mb}m", "--memory-swap", f"{self._memory_mb}m"),
@@ -52,15 +56,8 @@ class Scratch:
                 *("-e", "POSTGRES_HOST_AUTH_METHOD=trust"),
                 self._image,
                 # Nothing here has to survive a crash.
-                *(
-                    "postgres",
-                    "-c",
-                    "fsync=off",
-                    "-c",
-                    "synchronous_commit=off",
-                    "-c",
-                    "full_page_writes=off",
-                ),
+                *("postgres", "-c", "fsync=off", "-c", "synchronous_commit=off"),
+                *("-c", "full_page_writes=off"),
                 *("-c", f"shared_buffers={self._memory_mb // 4}MB", "-c", "wal_level=minimal"),
                 *("-c", "max_wal_senders=0", "-c", "autovacuum=off", "-c", "max_wal_size=256MB"),
             ],
@@ -86,11 +83,27 @@ class Scratch:
 
 
 def remove_leftovers() -> int:
-    """Remove scratch databases that a killed drill left; how many. Only for who holds the drill's lock."""
+    """Remove scratch databases whose maker was killed; how many."""
     listed = programs.run(
-        ["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}"], limit_seconds=_QUICK_SECONDS
+        [
+            *("docker", "ps", "--all", "--no-trunc", "--filter", f"label={LABEL}"),
+            *("--format", f'{{{{.ID}}}} {{{{.Label "{LABEL}"}}}}'),
+        ],
+        limit_seconds=_QUICK_SECONDS,
     )
-    containers = listed.output.decode().split()
+    made_by = dict(line.split(" ", 1) for line in listed.output.decode().splitlines())
+    containers = [
+        container for container, maker in made_by.items() if _process(int(maker.split(":")[0])) != maker
+    ]
     if containers:
         programs.run(["docker", "rm", "--force", "--volumes", *containers], limit_seconds=_QUICK_SECONDS)
     return len(containers)
+
+
+def _process(pid: int) -> str:
+    """`PID:STARTED`, which no later process is called; `PID:` where there is none (proc(5), field 22)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return f"{pid}:"
+    return f"{pid}:{fields[19]}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, Mapping, Sequence
+from typing import Callable, ContextManager, Mapping, Sequence
 
 from .. import programs
 from ..clock import utc_now
@@ -16,6 +17,7 @@ from .config import BackupConfig
 from .drill import PROVEN, Verdict, drill
 from .restic import Repository, RepositoryError, Restic
 
+RUN = "run"
 _NICENESS = 10
 _LOCK_WAIT_SECONDS = 900.0
 """A deploy or a restore holds the host's lock for minutes; a run waits for it."""
@@ -32,12 +34,27 @@ class Done:
     failures: Sequence[str]
 
 
+def host_lock(verb: str) -> ContextManager[object]:
+    """What keeps deploy, restore and migration out while this verb works; nothing where none matters."""
+    if verb != RUN:
+        return contextlib.nullcontext()
+    return HostLock(who="onhost", what="backup", wait_seconds=_LOCK_WAIT_SECONDS)
+
+
+def runs_now(config: BackupConfig, names: Sequence[str] = ()) -> list[run.Outcome]:
+    """One run in each of these repositories, or in all; whoever calls this holds the host's lock.
+
+    Raises OnhostError where none could even begin.
+    """
+    repositories = [config.repository(name) for name in names] or config.repositories
+    Restic(repositories[0], hostname=config.instance, binary=config.restic).check_version()
+    return run.back_up(config, run.database_server(config), repositories)
+
+
 def make_run(config: BackupConfig) -> Done:
-    """One run in every repository. Raises OnhostError where none could even begin."""
-    os.nice(_NICENESS)
-    Restic(config.repositories[0], hostname=config.instance, binary=config.restic).check_version()
-    with HostLock(who="onhost", what="backup", wait_seconds=_LOCK_WAIT_SECONDS):
-        outcomes = run.back_up(config, run.database_server(config), config.repositories)
+    """One run in every repository, as `runs_now`."""
+    _be_nice()
+    outcomes = runs_now(config)
     lines = [
         f"{outcome.repository}: {outcome.run} stored, {_size(outcome.bytes_read)} read, "
         f"{_size(outcome.bytes_added)} new, {outcome.seconds:.0f} s"
@@ -48,17 +65,21 @@ def make_run(config: BackupConfig) -> Done:
 
 
 def prove(config: BackupConfig) -> Done:
-    """The drill of every repository's newest run; whoever calls this holds the drill's own lock."""
-    os.nice(_NICENESS)
+    """The drill of every repository's newest run."""
+    _be_nice()
     verdicts = drills(config, database_image(config))
     failures = [_verdict_line(verdict) for verdict in verdicts if verdict.verdict != PROVEN]
     return Done([_verdict_line(verdict) for verdict in verdicts if verdict.verdict == PROVEN], failures)
 
 
-def drills(config: BackupConfig, image: str) -> list[Verdict]:
-    """The verdict on each repository. Scratch databases that a killed drill left are removed first."""
+def drills(config: BackupConfig, image: str, names: Sequence[str] = ()) -> list[Verdict]:
+    """The verdict on each of these repositories, or on all.
+
+    Scratch databases that a killed drill left are removed first.
+    """
     scratch.remove_leftovers()
-    return [drill(config, repository, image, utc_now()) for repository in config.repositories]
+    repositories = [config.repository(name) for name in names] or config.repositories
+    return [drill(config, repository, image, utc_now()) for repository in repositories]
 
 
 def database_image(config: BackupConfig) -> str:
@@ -98,7 +119,7 @@ def _check(config: BackupConfig, repository: Repository, now: datetime) -> str:
 
 
 def _each(config: BackupConfig, work: Callable[[BackupConfig, Repository, datetime], str]) -> Done:
-    os.nice(_NICENESS)
+    _be_nice()
     lines, failures = [], []
     for repository in config.repositories:
         try:
@@ -112,6 +133,12 @@ def _each(config: BackupConfig, work: Callable[[BackupConfig, Repository, dateti
 def last_proven(config: BackupConfig) -> dict[str, state.Known]:
     """What this machine knows of each repository, without asking it."""
     return {repository.name: state.read(config.state, repository.name) for repository in config.repositories}
+
+
+def _be_nice() -> None:
+    """Give way to the instance, with all that is started from here (setpriority(2))."""
+    there = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(there, _NICENESS))
 
 
 def _verdict_line(verdict: Verdict) -> str:
@@ -130,7 +157,7 @@ def _size(count: int) -> str:
 
 
 VERBS: Mapping[str, Callable[[BackupConfig], Done]] = {
-    "run": make_run,
+    RUN: make_run,
     "drill": prove,
     "retention": forget_and_prune,
     "check": check_data,

@@ -32,7 +32,7 @@ def test_a_damaged_key_is_replaced(tmp_path: Path) -> None:
 def test_a_killed_write_does_not_stop_the_next(tmp_path: Path) -> None:
     lab = Lab.of(tmp_path / "lab")
     lab.state.mkdir(parents=True)
-    (lab.state / "id_ed25519.new").write_text("left by a kill")
+    (lab.state / ".id_ed25519.new").write_text("left by a kill")
     client_key.ensure_client_key(lab)
     client_key.write_known_hosts(lab, ["127.88.0.1 ssh-ed25519 AAAA"])
     assert lab.known_hosts_file.read_text() == "127.88.0.1 ssh-ed25519 AAAA\n"

@@ -21,6 +21,7 @@ SECRETS = {
     "database_password": "c3" * 24,
     "admin_password": "Ada-likes-27-numbers",
     "jwt_secret": "d4" * 32,
+    "backup_password": "e5" * 32,
 }
 IMAGES = {
     "web": {"reference": "calstack-lab/calcom:6.2.0", "pull": "never"},
@@ -50,6 +51,7 @@ class KnownSecrets:
     database_password = SECRETS["database_password"]
     admin_password = SECRETS["admin_password"]
     jwt_secret = SECRETS["jwt_secret"]
+    backup_password = SECRETS["backup_password"]
 
     def resolve(self, name: str) -> str:
         """What the user gave under that name."""
