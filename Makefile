@@ -9,10 +9,10 @@ override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
 override calstack = .venv/bin/calstack
 
 .DEFAULT_GOAL := help
-.PHONY: help deploy render verify seed smoke secrets lab-up lab-down test test-long bench lint .runtime .development
+.PHONY: help deploy render verify seed smoke backup check-backups secrets lab-up lab-down test test-long bench lint .runtime .development
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 deploy: .runtime ## converge, bootstrap, seed, smoke-test, report
 	@$(calstack) deploy $(chosen)
@@ -28,6 +28,12 @@ seed: .runtime ## make the instances hold what seed.yaml declares
 
 smoke: .runtime ## book as a guest would, and leave nothing behind
 	@$(calstack) smoke $(chosen)
+
+backup: .runtime ## a run into every repository, now
+	@$(calstack) backup now $(chosen)
+
+check-backups: .runtime ## restore the newest run of every repository and compare it
+	@$(calstack) check-backups $(chosen)
 
 secrets: .runtime ## list the secrets of the inventory, without their values
 	@$(calstack) secrets list --inventory "$(INVENTORY)"

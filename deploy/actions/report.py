@@ -132,9 +132,8 @@ def finish(
         console.json({"hosts": [{"host": name, **said} for name, said in documents.items()] + failed})
     else:
         for name, result in good.items():
-            console.line(f"{name}:")
-            for line in lines(result):
-                console.line(f"  {line}")
+            if told := lines(result):
+                console.line("\n".join([f"{name}:", *(f"  {line}" for line in told)]))
         for name, why in failures.items():
             console.error("\n".join([f"{name}: FAILED", *_indented(why)]))
     return 0 if not failures and all(said["ok"] for said in documents.values()) else 1

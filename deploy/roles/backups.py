@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import metadata
 from typing import Any
 
 from pyinfra.api.deploy import deploy
@@ -17,6 +16,7 @@ from deploy.settings.backups import Repository
 from deploy.settings.layout import BACKUP, PROJECT, RESTIC
 from deploy.settings.model import HostSettings
 from deploy.settings.rules import longest_pause
+from deploy.version import VERSION
 
 CONFIG_FILE = f"{BACKUP}/config.json"
 
@@ -100,7 +100,7 @@ def _config(host: HostContext) -> bytes:
         "paths": [PROJECT],
         "exclude": [CONFIG_FILE, f"{BACKUP}/*.key", *chosen.exclude],
         "environment_file": f"{PROJECT}/web.env",
-        "versions": {"app": host.settings.app.version, "calstack": metadata.version("calstack")},
+        "versions": {"app": host.settings.app.version, "calstack": VERSION},
         "limit_seconds": chosen.limit_minutes * 60,
         "max_age_hours": chosen.max_age_hours,
         "keep": keep.model_dump(),

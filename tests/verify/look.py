@@ -53,6 +53,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "limits": lambda: _proxy_says(f"show map {request['limits_map']}"),
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
+        "backups": _backups,
         "database": lambda: _database(containers),
         "database_reaches": lambda: _reaches_the_host(containers, "db"),
         "cache_reaches": lambda: _reaches_the_host(containers, "cache"),
@@ -293,6 +294,14 @@ def _jobs() -> dict[str, Any]:
     intervals = {name: job["interval_seconds"] for name, job in jobs.items()}
     stamps = json.loads(_run("python3", "/opt/calcom/onhost.pyz", "stamps", "--json"))
     return {"intervals": intervals, "stamps": stamps["jobs"]}
+
+
+def _backups() -> dict[str, Any] | None:
+    """What the host knows of its runs without asking a repository; None where no backups are set up."""
+    if not Path("/opt/calcom/backup/config.json").exists():
+        return None
+    said: dict[str, Any] = json.loads(_run("python3", "/opt/calcom/onhost.pyz", "backup", "state"))
+    return said
 
 
 _QUERY = """
