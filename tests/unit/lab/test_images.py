@@ -31,6 +31,7 @@ def test_inventories_can_use_plain_names() -> None:
         "calstack-lab/calcom:6.2.0",
         "calstack-lab/redis:8.0",
         "calstack-lab/calcom-api:6.2.0",
+        "calstack-lab/restic:0.18",
     ]
 
 
