@@ -171,8 +171,8 @@ def read(session: Session) -> Record:
     Raises DatabaseError, also for a table that the user may not read in full.
     """
     version, *locale, comment = session.rows(_SERVER)[0]
-    names = [(schema, table) for schema, table in session.rows(_TABLES)]
-    tables = {f"{schema}.{table}": _table(session, schema, table) for schema, table in names}
+    names = [(schema, name) for schema, name in session.rows(_TABLES)]
+    tables = {f"{schema}.{name}": table(session, schema, name) for schema, name in names}
     migrations, newest_migration = _migrations(session) if "public._prisma_migrations" in tables else ("", "")
     return Record(
         server_version=int(version),
@@ -195,10 +195,11 @@ def sequences(session: Session) -> dict[str, int | None]:
     }
 
 
-def _table(session: Session, schema: str, table: str) -> Table:
+def table(session: Session, schema: str, name: str) -> Table:
+    """All rows of one table, in the session's present transaction. Raises DatabaseError."""
     count, digest = session.rows(
         f"select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "  # noqa: S608
-        f"from only {identifier(schema, table)} t",
+        f"from only {identifier(schema, name)} t",
         limit_seconds=_TABLE_SECONDS,
     )[0]
     return Table(rows=int(count), digest=digest)
