@@ -33,6 +33,7 @@ from deploy.actions.instance import Instance
 from deploy.actions.opening import Locked, Opened, choose, opened
 from deploy.cli_backups import backup_group, check_backups_command
 from deploy.cli_options import CONSOLE, Function, confirm, inventory_option, json_option, limit_option
+from deploy.cli_restore import restore_command
 from deploy.errors import CalstackError, InputError
 from deploy.lab import verbs as lab_verbs
 from deploy.lab.mail import Mailbox as LabMailbox
@@ -749,7 +750,7 @@ def lab_info_command(inventory_name: str, as_json: bool) -> int:
     return 0
 
 
-for command in (backup_group, check_backups_command):
+for command in (backup_group, check_backups_command, restore_command):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -130,12 +130,13 @@ class Remote:
         stdin: bytes | IO[bytes] | None = None,
         timeout: float = 60,
         check: bool = True,
+        output: IO[bytes] | None = None,
     ) -> Completed:
         """Run a shell script as root on the host and wait for its end.
 
         `stdin` is sent as it is; secrets belong there, never into the script. `timeout` is in seconds and
-        counts for the whole call. Raises `CalstackError` when it does not end in time, or, with `check`,
-        when it ends with another code than 0.
+        counts for the whole call. Where there is an `output`, standard output goes there. Raises
+        `CalstackError` when it does not end in time, or, with `check`, when it ends with another code than 0.
         """
         channel = self._open(script)
         sender = threading.Thread(target=_send, args=(channel, stdin), daemon=True)
@@ -145,6 +146,9 @@ class Remote:
         try:
             while True:
                 received = _receive(channel, stdout, stderr)
+                if output is not None and stdout:
+                    output.write(stdout)
+                    stdout.clear()
                 if not received and channel.exit_status_ready() and channel.eof_received:
                     break
                 if time.monotonic() > deadline:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from deploy.actions.instance import Instance
+from deploy.actions.interrupted import RESTORE, refuse_where_interrupted
 from deploy.console import Console
 from deploy.converge import Connection, connect
 from deploy.errors import CalstackError, InputError
@@ -44,12 +45,18 @@ class Opened:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[Locked]:
-        """Hold the lock of every connected host that is free while the block runs."""
+        """Hold the lock of every connected host that is free while the block runs.
+
+        A host on which a restore was cut short counts as refused, for all but the restore itself.
+        """
         held, refused = [], {}
         with ExitStack() as locks:
             for name in self.connection.names:
                 try:
-                    locks.enter_context(self.connection.remote(name).lock(what))
+                    remote = self.connection.remote(name)
+                    locks.enter_context(remote.lock(what))
+                    if what != RESTORE:
+                        refuse_where_interrupted(remote)
                     held.append(name)
                 except CalstackError as error:
                     refused[name] = str(error)

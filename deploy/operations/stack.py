@@ -76,7 +76,7 @@ def migrated(image: str, *, timeout: int = 1800) -> Generator[Action, None, None
         host.noop("this image has migrated the database")
     else:
         new_stamp = {**stamp, "migrated_by": image_id}
-        yield Action(functools.partial(_migrate, new_stamp, timeout))
+        yield Action(functools.partial(migrate, new_stamp, timeout))
 
 
 @operation()
@@ -92,7 +92,7 @@ def apps_seeded(image: str, environment_digest: str, *, timeout: int = 600) -> G
         host.noop("the apps are seeded")
     else:
         new_stamp = {**stamp, "apps_seeded_by": wanted}
-        yield Action(functools.partial(_seed_apps, new_stamp, timeout))
+        yield Action(functools.partial(seed_apps, new_stamp, timeout))
 
 
 @operation()
@@ -143,7 +143,11 @@ def _remove(services: Sequence[str], remote: Remote) -> None:
         )
 
 
-def _migrate(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:
+def migrate(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:
+    """Apply the migrations of the host's own web image, and note the stamp on the database.
+
+    Raises `CalstackError` with the last lines where one fails.
+    """
     result = remote.run(f"{_COMPOSE} run --rm -T migrate 2>&1", timeout=timeout, check=False)
     if result.code != 0:
         last = "\n".join(result.text.splitlines()[-15:])
@@ -157,7 +161,11 @@ def _migrate(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:
     _note(remote, stamp)
 
 
-def _seed_apps(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:
+def seed_apps(stamp: Mapping[str, str], timeout: int, remote: Remote) -> None:
+    """Run the app-store seed of the host's own web image, and note the stamp on the database.
+
+    Raises `CalstackError` where it left no app.
+    """
     result = remote.run(f"{_COMPOSE} run --rm -T seed-apps 2>&1", timeout=timeout, check=False)
     rows = remote.run(PSQL, stdin=b'select count(*) from "App";\n', timeout=60, check=False)
     if rows.code != 0 or int(rows.text or 0) == 0:

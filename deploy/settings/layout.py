@@ -26,6 +26,9 @@ ACME = f"{PROJECT}/acme"
 BACKUP = f"{PROJECT}/backup"
 """Folder of what backing up needs: where to, the passwords, keys for SSH."""
 
+RESTORE_STATE = "/var/lib/calcom/restore.json"
+"""How far a restore has come; there is none while the file is missing."""
+
 RESTIC = "/usr/local/bin/restic"
 """The program that keeps the backups."""
 

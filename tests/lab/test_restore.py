@@ -68,7 +68,7 @@ def _names(backups: Backups) -> list[str]:
 
 
 def _lose_something(backups: Backups) -> None:
-    """What somebody restores for: bookings gone, a value spoilt; and a booking that was made since the run."""
+    """What somebody restores for: bookings gone, a value spoilt; and a booking since the run."""
     backups.database.sql("""delete from "Booking" where id <= 1000""")
     backups.database.sql("update users set email = 'spoilt@example.com' where id = 3")
     backups.database.sql("""insert into "Booking" (uid, title, "userId") values ('late', 'Late', 1)""")

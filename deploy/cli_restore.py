@@ -1,0 +1,141 @@
+"""The command `restore`: a run in the place of what an instance holds, or one table of it into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from deploy.actions import report as reporting
+from deploy.actions import restore as restoring
+from deploy.actions import restore_table as exporting
+from deploy.actions.instance import Instance
+from deploy.actions.interrupted import RESTORE
+from deploy.actions.opening import choose, opened
+from deploy.actions.restore_steps import Report
+from deploy.cli_options import CONSOLE, confirm, inventory_option, json_option, limit_option
+from deploy.errors import CalstackError, InputError
+from deploy.settings.load import load_inventory
+
+Done = restoring.Restored | exporting.Exported
+
+
+@click.command("restore")
+@inventory_option
+@limit_option
+@json_option
+@click.argument("run", required=False)
+@click.option("--from", "repository", metavar="REPOSITORY", help="Only from there; else from any.")
+@click.option("--yes", is_flag=True, help="Restore without asking.")
+@click.option(
+    "--without-safety-run", is_flag=True, help="Make no run of what is replaced: it is lost for good."
+)
+@click.option("--resume", "how", flag_value="resume", help="Go on with a restore that was cut short.")
+@click.option("--undo", "how", flag_value="undo", help="Go back from a restore that was cut short.")
+@click.option("--table", metavar="NAME", help="Restore nothing: write this table of the run to a file.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="With --table: which file.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "sql"]),
+    default="csv",
+    show_default=True,
+    help="With --table: rows for a spreadsheet, or statements that bring back the rows that lack.",
+)
+def restore_command(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    run: str | None,
+    repository: str | None,
+    yes: bool,
+    without_safety_run: bool,
+    how: str | None,
+    table: str | None,
+    to: Path | None,
+    kind: str,
+) -> int:
+    """Make an instance hold what it held in a run: the newest, or the one with the id RUN.
+
+    Guests go on booking until the run lies beside the live database and is compared; then they see a page
+    for about as long as a backup and a start take. What was there before is kept as a run of its own.
+
+    Example: calstack restore --limit cal1
+
+    Example: calstack restore 20261124T0217 --table Booking --to bookings.csv
+    """
+    if (table is None) != (to is None):
+        raise InputError("--table and --to go together", fix="give both, or neither")
+    if how is not None and (run or repository or table):
+        raise InputError(f"--{how} knows which run it is about", fix=f"calstack restore --{how}")
+    if table is not None and to is not None:
+        exporting.refuse_existing(to)
+        return _on_one(
+            inventory_name,
+            limit,
+            as_json,
+            "Reading",
+            lambda it, now: exporting.export(it, run, repository, table, kind, to, now),
+        )
+    if how == "resume":
+        return _on_one(
+            inventory_name,
+            limit,
+            as_json,
+            "Restoring",
+            lambda it, now: restoring.resume(it, now, safety_run=not without_safety_run),
+        )
+    if how == "undo":
+        return _on_one(inventory_name, limit, as_json, "Going back", restoring.undo)
+    agreed = confirm(yes, "what a restore replaces", fix="add --yes once you know what goes")
+    plans: list[restoring.Plan] = []
+
+    def ask(instance: Instance) -> bool:
+        plans.append(restoring.plan(instance, run, repository))
+        return agreed("\n".join(plans[0].lines()))
+
+    return _on_one(
+        inventory_name,
+        limit,
+        as_json,
+        "Restoring",
+        lambda it, now: restoring.restore(it, plans[0], now, safety_run=not without_safety_run),
+        ask,
+    )
+
+
+def _on_one(
+    inventory_name: str,
+    limit: Sequence[str],
+    as_json: bool,
+    title: str,
+    act: Callable[[Instance, Report], Done],
+    ask: Callable[[Instance], bool] = lambda _: True,
+) -> int:
+    """Do something on the one host that is meant, under its lock, once the person agrees."""
+    inventory = load_inventory(inventory_name)
+    names = choose(inventory, limit)
+    if len(names) != 1:
+        raise InputError(f"one host at a time, of {', '.join(names)}", fix="name it: --limit HOST")
+    with opened(inventory, names, CONSOLE) as hosts, hosts.locked(RESTORE) as free:
+        results: dict[str, Done | CalstackError] = {}
+        for name in free.names:
+            instance = hosts.instance(name)
+            try:
+                if not ask(instance):
+                    CONSOLE.line("nothing was restored")
+                    return 1
+                with CONSOLE.stage(title) as now:
+                    results[name] = act(instance, now)
+            except InputError:
+                raise
+            except CalstackError as error:
+                results[name] = error
+            except KeyboardInterrupt:
+                raise CalstackError(
+                    "stopped", where=name, fix="`calstack restore --resume` goes on, `--undo` goes back"
+                ) from None
+        return reporting.finish(
+            CONSOLE, hosts, free, results, as_json, lambda it: it.lines(), lambda it: it.document()
+        )
