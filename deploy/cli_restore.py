@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 
@@ -18,7 +19,15 @@ from deploy.cli_options import CONSOLE, confirm, inventory_option, json_option, 
 from deploy.errors import CalstackError, InputError
 from deploy.settings.load import load_inventory
 
-Done = restoring.Restored | exporting.Exported
+
+class Told(Protocol):
+    """What was done on a host."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
 
 
 @click.command("restore")
@@ -110,7 +119,7 @@ def _on_one(
     limit: Sequence[str],
     as_json: bool,
     title: str,
-    act: Callable[[Instance, Report], Done],
+    act: Callable[[Instance, Report], Told],
     ask: Callable[[Instance], bool] = lambda _: True,
 ) -> int:
     """Do something on the one host that is meant, under its lock, once the person agrees."""
@@ -119,7 +128,7 @@ def _on_one(
     if len(names) != 1:
         raise InputError(f"one host at a time, of {', '.join(names)}", fix="name it: --limit HOST")
     with opened(inventory, names, CONSOLE) as hosts, hosts.locked(RESTORE) as free:
-        results: dict[str, Done | CalstackError] = {}
+        results: dict[str, Told | CalstackError] = {}
         for name in free.names:
             instance = hosts.instance(name)
             try:
