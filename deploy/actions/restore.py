@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.actions import maintenance
+from deploy.actions.backup import NEWEST
 from deploy.actions.bootstrap import bootstrap
 from deploy.actions.instance import Instance
 from deploy.actions.restore_steps import Report, Steps
@@ -49,8 +50,8 @@ class Plan:
             f"{self.instance}: the database becomes what it was in the run {self.run}",
             f"  of the repository {look['repository']}, begun {look['started']}, "
             f"{_age(look['age_hours'])} ago, {proof}",
-            f"  newest booking: {look['newest_booking'] or 'none'} in the run, "
-            f"{look['live_newest_booking'] or 'none that can be read'} now (UTC)",
+            f"  newest booking: made {look['newest_booking'] or 'never'} in the run, "
+            f"{look['live_newest_booking'] or 'never'} now (UTC)",
             _gone(look["bookings_since"]),
         ]
         for repository, why in look["unreachable"].items():
@@ -111,7 +112,8 @@ def plan(instance: Instance, run: str | None, repository: str | None) -> Plan:
             where=instance.name,
             fix="`calstack restore --resume` goes on with it, `calstack restore --undo` goes back",
         )
-    chosen = [*(["--run", run] if run else []), *(["--from", repository] if repository else [])]
+    named = run is not None and run != NEWEST
+    chosen = [*(["--run", run] if run and named else []), *(["--from", repository] if repository else [])]
     look = steps.take("look", *chosen)
     obstacles = list(look["obstacles"])
     if not look["same_key"]:

@@ -297,5 +297,6 @@ def test_a_table_comes_out_as_csv_and_as_sql_that_brings_back_rows(backups: Back
 
 def test_an_unknown_table_is_refused_with_a_near_one(backups: Backups) -> None:
     chosen = choose(backups.config, None, None, utc_now())
+    assert table.full_name(chosen.promised, "booking") == "public.Booking"
     with pytest.raises(OnhostError, match="has no table 'bookings'; is it Booking"):
         table.full_name(chosen.promised, "bookings")

@@ -49,6 +49,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "environment": lambda: _environment(containers, request, "web"),
         "api_environment": lambda: _environment(containers, request, "api"),
         "maintenance": lambda: _text(request["maintenance_map"]) or "",
+        "restore": lambda: _text(request["restore_state"]) or "",
         "certificate": _certificate,
         "limits": lambda: _proxy_says(f"show map {request['limits_map']}"),
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),

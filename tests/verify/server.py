@@ -27,7 +27,7 @@ from deploy.errors import InputError
 from deploy.maintenance import OPERATOR_HEADER, Maintenance, parse
 from deploy.secrets import SecretStore
 from deploy.settings.inventory import Inventory
-from deploy.settings.layout import MAINTENANCE_MAP, PROXY_LIMITS_INSIDE
+from deploy.settings.layout import MAINTENANCE_MAP, PROXY_LIMITS_INSIDE, RESTORE_STATE
 from deploy.settings.model import HostSettings
 from tests.verify import look
 
@@ -286,6 +286,7 @@ class Server:
             "expected": values,
             "samples": SAMPLES,
             "maintenance_map": MAINTENANCE_MAP,
+            "restore_state": RESTORE_STATE,
             "limits_map": f"{PROXY_LIMITS_INSIDE}/amounts.map",
         }
 

@@ -31,7 +31,9 @@ def full_name(promised: Manifest, asked: str) -> str:
         if name in tables:
             return name
     short = {table.removeprefix("public.").lower(): table for table in tables}
-    near = difflib.get_close_matches(asked.lower(), list(short), n=3, cutoff=0.5)
+    if asked.lower() in short:
+        return short[asked.lower()]
+    near = difflib.get_close_matches(asked.lower(), list(short), n=3, cutoff=0.7)
     hint = f"; is it {', '.join(short[name].removeprefix('public.') for name in near)}?" if near else ""
     raise OnhostError(f"{promised.run} has no table {asked!r}{hint}")
 
