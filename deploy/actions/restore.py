@@ -211,7 +211,11 @@ def _exchange(instance: Instance, steps: Steps, report: Report, *, safety_run: b
     _stop_app(instance)
     if safety_run and there["step"] != _EXCHANGED:
         report("making the safety run")
-        steps.take("save")
+        try:
+            steps.take("save")
+        except CalstackError as error:
+            error.fix = "mend that; or give up what is there now: --without-safety-run"
+            raise
     report("exchanging the databases")
     steps.take("swap")
     notes += _migrate(instance, report)
