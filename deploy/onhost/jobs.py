@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Sequence
 
 from . import joblog, pings, stamps
 from .backup import config as backup_config
+from .backup import telling
 from .backup import work as backup
 from .call import Answer, CallError, call
 from .certificate import job as certificate
@@ -107,7 +109,7 @@ def _run(config: JobsConfig, job: Job, anew: bool, host_locked: bool) -> Result:
     if isinstance(job.work, Certificate):
         outcome, message = _keep_certificate(config, job, job.work, anew)
     elif isinstance(job.work, Backup):
-        outcome, message = _work_on_backups(job.work, host_locked)
+        outcome, message = _work_on_backups(config, job, job.work, host_locked)
     else:
         outcome, message = _call(config, job, job.work)
     seconds = time.monotonic() - begun
@@ -144,14 +146,31 @@ def _keep_certificate(config: JobsConfig, job: Job, work: Certificate, anew: boo
         return stamps.FAILED, str(error)
 
 
-def _work_on_backups(work: Backup, host_locked: bool) -> tuple[str, str]:
+def _work_on_backups(config: JobsConfig, job: Job, work: Backup, host_locked: bool) -> tuple[str, str]:
+    lines: Sequence[str] = ()
+    failures: Sequence[str] = ()
+    known = None
     try:
+        known = backup_config.load()
         with contextlib.nullcontext() if host_locked else backup.host_lock(work.verb):
-            done = backup.VERBS[work.verb](backup_config.load())
+            done = backup.VERBS[work.verb](known)
+        lines, failures = done.lines, done.failures
     except OnhostError as error:
-        return stamps.FAILED, str(error)
-    message = "; ".join([*done.failures, *done.lines])
-    return stamps.FAILED if done.failures else stamps.DONE, message
+        failures = [str(error)]
+    if known is not None:
+        for problem in _tell(known, job.name, lines, failures):
+            joblog.append(config.logs, job.name, utc_now(), problem)
+    return stamps.FAILED if failures else stamps.DONE, "; ".join([*failures, *lines])
+
+
+def _tell(
+    known: backup_config.BackupConfig, job: str, lines: Sequence[str], failures: Sequence[str]
+) -> list[str]:
+    repositories = [repository.name for repository in known.repositories]
+    news = telling.News.of(job, lines, failures, repositories)
+    return telling.tell(
+        known.telling, known.state, known.instance, repositories, known.max_age_hours, news, utc_now()
+    )
 
 
 def _call(config: JobsConfig, job: Job, work: AppCall) -> tuple[str, str]:

@@ -20,7 +20,11 @@ _PATIENCE_SECONDS = 15.0
 
 
 class ProgramHungError(OnhostError):
-    """A program did not end in its time."""
+    """A program did not end in its time; `errors` is what it wrote to standard error until then."""
+
+    def __init__(self, message: str, errors: str = "") -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Running:
         try:
             return self._process.communicate(source, timeout=limit_seconds)
         except subprocess.TimeoutExpired as error:
-            raise ProgramHungError(f"{self._name} did not end within {limit_seconds:g} s") from error
+            words = (error.stderr or b"").decode(errors="replace")
+            raise ProgramHungError(f"{self._name} did not end within {limit_seconds:g} s", words) from error
 
     def wait(self, limit_seconds: float | None = None) -> int:
         """Its exit code, once it has ended; raises ProgramHungError."""

@@ -13,6 +13,7 @@ from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import ONHOST, CronLine
 from deploy.settings.backups import Repository
+from deploy.settings.environment import own_server, smtp_environment
 from deploy.settings.layout import BACKUP, PROJECT, RESTIC
 from deploy.settings.model import HostSettings
 from deploy.settings.rules import longest_pause
@@ -104,8 +105,42 @@ def _config(host: HostContext) -> bytes:
         "limit_seconds": chosen.limit_minutes * 60,
         "max_age_hours": chosen.max_age_hours,
         "keep": keep.model_dump(),
+        "tell": _tell(host),
     }
     return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _tell(host: HostContext) -> dict[str, Any]:
+    chosen = host.settings.backups.tell
+    return {
+        "webhook": None if chosen.webhook is None else host.resolve(chosen.webhook),
+        "mail": _mail(host) if chosen.mail_to else None,
+        "metrics_file": chosen.metrics_file,
+        "authorities": host.authority.decode() if host.authority else None,
+    }
+
+
+def _mail(host: HostContext) -> dict[str, Any]:
+    """Where mails are handed in: a server of their own, else the app's, which a rule makes sure of."""
+    chosen, resolve = host.settings.backups.tell, host.secrets.resolve
+    mail: dict[str, Any] = {"recipients": chosen.mail_to, "sender": chosen.mail_from}
+    if chosen.mail_server is None:
+        of_the_app = smtp_environment(host.settings, resolve)
+        return mail | {
+            "host": of_the_app["EMAIL_SERVER_HOST"],
+            "port": int(of_the_app["EMAIL_SERVER_PORT"]),
+            "user": of_the_app.get("EMAIL_SERVER_USER"),
+            "password": of_the_app.get("EMAIL_SERVER_PASSWORD"),
+            "sender": chosen.mail_from or of_the_app["EMAIL_FROM"],
+        }
+    server = own_server("backups.tell.mail_server", chosen.mail_server, chosen.mail_password, resolve)
+    return mail | {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "password": server.password,
+        "sender": chosen.mail_from or f"noreply@{host.settings.domain}",
+    }
 
 
 def _environment(host: HostContext, name: str, repository: Repository) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.settings import rules
-from deploy.settings.section import FilePath, SecretReference, Section
+from deploy.settings.section import FilePath, Line, SecretReference, Section
+from deploy.settings.smtp_server import SmtpServer
 
 _REPOSITORY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _CREDENTIALS = re.compile(r"^[a-z0-9+]+:(https?://)?[^/@]+:[^/@]+@")
@@ -79,6 +80,52 @@ class Keep(Section):
     """Younger ones stay, whatever the other rules say."""
 
 
+class Tell(Section):
+    """Who is told how backups go: once when something begins to fail, once when it is well again."""
+
+    webhook: Annotated[str, AfterValidator(rules.web_address)] | SecretReference | None = None
+    """Address that takes a POST of `{"text": …}`, as Slack's and Mattermost's incoming webhooks do."""
+    mail_to: list[Annotated[str, AfterValidator(rules.email)]] = []
+    """Who gets a mail."""
+    mail_server: Line | SecretReference | None = None
+    """smtp://USER@HOST:587 or smtps://USER@HOST:465; without it the mail server of `smtp`."""
+    mail_password: SecretReference | None = None
+    """Password for `mail_server`, where it names a user."""
+    mail_from: Annotated[str, AfterValidator(rules.email)] | None = None
+    """The sender; without it the one of `smtp`, or noreply@DOMAIN."""
+    metrics_file: Annotated[str, AfterValidator(rules.absolute_path)] | None = None
+    """A file for Prometheus' node_exporter (its textfile collector), e.g.
+    /var/lib/prometheus/node-exporter/calcom_backup.prom; its folder has to be there."""
+
+    @field_validator("mail_server")
+    @classmethod
+    def _server_is_sound(cls, value: str | SecretReference | None) -> str | SecretReference | None:
+        """smtps:// goes with port 465 alone; no password inside a plain value."""
+        if isinstance(value, str):
+            try:
+                server = SmtpServer.from_url(value)
+            except ValueError as error:
+                raise rules.refused(str(error), "write it like smtp://USER@HOST:587") from None
+            if server.password is not None:
+                raise rules.refused(
+                    "carries a password in plain text",
+                    "leave it out, and write mail_password: !secret NAME",
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _companions_have_their_lead(self) -> Tell:
+        """`mail_server` and `mail_from` belong to `mail_to`, `mail_password` to `mail_server`."""
+        for key, needs in (
+            ("mail_password", "mail_server"),
+            ("mail_server", "mail_to"),
+            ("mail_from", "mail_to"),
+        ):
+            if getattr(self, key) is not None and not getattr(self, needs):
+                raise rules.refused(f"stands there without {needs}", f"add {needs}, or remove it", key=key)
+        return self
+
+
 class Backups(Section):
     """Backups of the database, its keys and the configuration, and the drill that proves them."""
 
@@ -97,6 +144,7 @@ class Backups(Section):
     limit_minutes: Annotated[int, Field(ge=1)] = 360
     """How long a run may take for one repository."""
     keep: Keep = Keep()
+    tell: Tell = Tell()
     exclude: list[str] = []
     """Patterns, as of a shell, of paths below /opt/calcom that are left out."""
 

@@ -50,24 +50,33 @@ def app_environment(settings: HostSettings, resolve: Resolver) -> dict[str, str]
     return variables
 
 
-def _server(smtp: Smtp, resolve: Resolver) -> SmtpServer:
-    if smtp.url is None:
-        password = _secret(smtp.password, resolve) if smtp.password else None
-        return SmtpServer(smtp.host or "", smtp.port, smtp.user, password)
-    url = _secret(smtp.url, resolve) if isinstance(smtp.url, SecretReference) else smtp.url
-    if isinstance(url, Placeholder):
-        return SmtpServer(url, 587, url, url)
+def own_server(
+    key: str, url: str | SecretReference, password: SecretReference | None, resolve: Resolver
+) -> SmtpServer:
+    """The mail server of a URL and, where the URL has none, a password beside it; `key` names the setting.
+
+    Raises InputError where a secret is missing or unfit, and where there are two passwords.
+    """
+    text = _secret(url, resolve) if isinstance(url, SecretReference) else url
+    if isinstance(text, Placeholder):
+        return SmtpServer(text, 587, text, text)
     try:
-        server = SmtpServer.from_url(url)
+        server = SmtpServer.from_url(text)
     except ValueError as error:
-        raise InputError(f"smtp.url {error}", fix=_store_again(smtp.url)) from None
-    if smtp.password is None:
+        raise InputError(f"{key} {error}", fix=_store_again(url)) from None
+    if password is None:
         return server
     if server.password is not None:
-        raise InputError(
-            "smtp.url carries a password, and smtp.password names another one", fix="keep one of them"
-        )
-    return SmtpServer(server.host, server.port, server.user, _secret(smtp.password, resolve))
+        beside = f"{key.rpartition('.')[0]}.{'password' if key == 'smtp.url' else 'mail_password'}"
+        raise InputError(f"{key} carries a password, and {beside} names another one", fix="keep one of them")
+    return SmtpServer(server.host, server.port, server.user, _secret(password, resolve))
+
+
+def _server(smtp: Smtp, resolve: Resolver) -> SmtpServer:
+    if smtp.url is not None:
+        return own_server("smtp.url", smtp.url, smtp.password, resolve)
+    password = _secret(smtp.password, resolve) if smtp.password else None
+    return SmtpServer(smtp.host or "", smtp.port, smtp.user, password)
 
 
 def _sender(smtp: Smtp, user: str | None, domain: str) -> dict[str, str]:

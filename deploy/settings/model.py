@@ -391,6 +391,18 @@ class HostSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _mails_have_a_server(self) -> HostSettings:
+        """`backups.tell.mail_to` needs `backups.tell.mail_server`, or a mail server in `smtp`."""
+        of_the_app = self.smtp is not None and self.smtp.resend_api_key is None
+        if self.backups.tell.mail_to and self.backups.tell.mail_server is None and not of_the_app:
+            raise rules.refused(
+                "has no mail server to hand mails in",
+                "add mail_server: smtp://USER@HOST:587, or smtp",
+                key="backups.tell.mail_to",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _settings_fit_the_api(self) -> HostSettings:
         """Where there is an API, the database accepts 40 connections at least, and `api.own_host` is not
         `domain`; without one, `channel` is not `api`.

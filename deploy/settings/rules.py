@@ -256,6 +256,13 @@ def file_path(value: str) -> str:
     return not_blank(value)
 
 
+def absolute_path(value: str) -> str:
+    """A path on the host, from the root on."""
+    if not re.fullmatch(r"(/[^/\x00-\x1f]+)+", value) or "/../" in f"{value}/":
+        raise refused("is no absolute path", "write it like /var/lib/calcom/file")
+    return value
+
+
 def full_name(value: str) -> str:
     """Three characters at least; Cal.com refuses less."""
     if len(value.strip()) < 3:

@@ -14,7 +14,9 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 STATE = Path("/srv/s3")
-_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+_ERROR = (
+    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+)
 
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bcrypt
@@ -68,12 +68,6 @@ class Storage:
             }[self.kind]
         )
 
-    def allow(self) -> None:
-        """The inverse of all that hinders."""
-        self.house.run("cp /srv/keys/id_ed25519.pub /root/.ssh/authorized_keys; echo key-1 >/srv/s3")
-        self.house.write_password()
-        self.house.run("pkill -HUP restic-rest-ser")
-
     def make_read_only(self) -> None:
         """Nothing can be written to the small place any more."""
         if self.kind == "s3":
@@ -81,20 +75,12 @@ class Storage:
         else:
             self.house.run("mount -o remount,ro /srv/small")
 
-    def make_writable(self) -> None:
-        """The inverse."""
-        self.house.run("mount -o remount,rw /srv/small; echo key-1 >/srv/s3")
-
     def fill(self) -> None:
         """No byte more has room in the small place."""
         if self.kind == "s3":
             self.house.run("echo 'key-1 full' >/srv/s3")
         else:
             self.house.run("cat /dev/zero >/srv/small/ballast 2>/dev/null || true")
-
-    def make_room(self) -> None:
-        """The inverse."""
-        self.house.run("rm -f /srv/small/ballast; echo key-1 >/srv/s3")
 
 
 @dataclass
@@ -140,6 +126,14 @@ class House:
         digest = bcrypt.hashpw(self.password.encode(), bcrypt.gensalt(4)).decode()
         (self.folder / "htpasswd").write_text(f"cal1:{digest}\n", encoding="utf-8")
 
+    def mend(self) -> None:
+        """Undo all that hinders: what was revoked, filled up, made read-only."""
+        self.write_password()
+        self.run(
+            "mount -o remount,rw /srv/small; rm -f /srv/small/ballast; echo key-1 >/srv/s3; "
+            "cp /srv/keys/id_ed25519.pub /root/.ssh/authorized_keys; pkill -HUP restic-rest-ser"
+        )
+
     def storage(self, kind: str, folder: Path) -> Storage:
         """A new, empty place of that kind; `folder` is one of this machine's, for what needs one."""
         place = secrets.token_hex(4)
@@ -178,9 +172,7 @@ def running_house(client: docker.DockerClient, folder: Path) -> Iterator[House]:
     """The container with its three servers; it takes a second, and half a minute where it has to be built."""
     image = roots.ensure_root(client, STORAGE, lambda _: None)
     house = House(f"calstack-storage-{secrets.token_hex(4)}", folder)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id_ed25519"], check=True
-    )
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id_ed25519"], check=True)
     house.write_password()
     shutil.copy(_ENDPOINT, folder)
     (folder / "start.sh").write_text(_START, encoding="utf-8")
@@ -212,7 +204,9 @@ def running_house(client: docker.DockerClient, folder: Path) -> Iterator[House]:
 
 
 def _wait(house: House) -> None:
-    answers = "import socket\nfor port in 22, 8000, 9000: socket.create_connection(('127.0.0.1', port)).close()"
+    answers = (
+        "import socket\nfor port in 22, 8000, 9000: socket.create_connection(('127.0.0.1', port)).close()"
+    )
     for _ in range(200):
         done = subprocess.run(
             ["docker", "exec", house.name, "python3", "-c", answers], capture_output=True, check=False
@@ -233,8 +227,3 @@ def _moto(client: docker.DockerClient) -> Path:
         pip.fetch("install", MOTO, partial, architecture=architecture, python="3.13", what="moto")
         partial.rename(folder)
     return folder
-
-
-def with_other(repository: Repository, **changes: str) -> Repository:
-    """The repository with another password, URL and so on."""
-    return replace(repository, **changes)  # type: ignore[arg-type]  # strings, all of them

@@ -7,7 +7,10 @@
  "paths": ["/opt/calcom"], "exclude": ["/opt/calcom/backup/config.json"],
  "environment_file": "/opt/calcom/web.env", "versions": {"app": "6.2.0", "calstack": "…"},
  "limit_seconds": 21600, "max_age_hours": 26,
- "keep": {"last": 7, "daily": 14, "weekly": 8, "monthly": 12, "within_days": 7}}
+ "keep": {"last": 7, "daily": 14, "weekly": 8, "monthly": 12, "within_days": 7},
+ "tell": {"webhook": null, "metrics_file": null, "authorities": null,
+          "mail": {"host": "…", "port": 587, "user": null, "password": null, "sender": "…",
+                   "recipients": ["…"]}}}
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any, Mapping, Sequence
 
 from ..failures import OnhostError
 from .restic import Repository
+from .telling import NOBODY, Telling
 
 FILE = Path("/opt/calcom/backup/config.json")
 STATE = Path("/var/lib/calcom/backup")
@@ -55,6 +59,7 @@ class BackupConfig:
     """For a whole dump into one repository."""
     max_age_hours: float
     keep: Keep
+    telling: Telling = NOBODY
     state: Path = STATE
 
     def repository(self, name: str) -> Repository:
@@ -90,6 +95,7 @@ def load(path: Path = FILE) -> BackupConfig:
             limit_seconds=said["limit_seconds"],
             max_age_hours=said["max_age_hours"],
             keep=Keep(**said["keep"]),
+            telling=Telling.from_json(said.get("tell", {})),
         )
     except (KeyError, TypeError) as error:
         raise OnhostError(f"{path} lacks or misplaces {error}; deploy writes it anew") from error

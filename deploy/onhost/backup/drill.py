@@ -51,12 +51,17 @@ def drill(config: BackupConfig, repository: Repository, image: str, now: datetim
     """
     begun = datetime.now(now.tzinfo)
     verdict = _Drill(config, repository, image, now).verdict()
+    verdict = replace(verdict, seconds=(datetime.now(now.tzinfo) - begun).total_seconds())
+    known = replace(
+        state.read(config.state, repository.name),
+        drilled=to_text(datetime.now(now.tzinfo)),
+        drill_seconds=verdict.seconds,
+        verdict=verdict.verdict,
+    )
     if verdict.verdict == PROVEN:
-        known = state.read(config.state, repository.name)
-        state.write(
-            config.state, repository.name, replace(known, proven_run=verdict.run, proven_at=to_text(now))
-        )
-    return replace(verdict, seconds=(datetime.now(now.tzinfo) - begun).total_seconds())
+        known = replace(known, proven_run=verdict.run, proven_at=to_text(now))
+    state.write(config.state, repository.name, known)
+    return verdict
 
 
 class _Drill:

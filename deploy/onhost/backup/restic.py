@@ -5,6 +5,7 @@ Exit codes: restic's manual, "Scripting"; 10 to 12 exist since 0.17.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -18,17 +19,20 @@ OLDEST_VERSION = (0, 17)
 """Older ones take a dump that failed for a good one (restic's change log, 0.17, `--stdin-from-command`)."""
 
 _INCOMPLETE, _NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD = 3, 10, 11, 12
-_QUICK_SECONDS = 120.0
+QUICK_SECONDS = 120.0
 """For calls that read an index at most."""
+_LOCK_SECONDS = 300.0
+"""How long a call waits for another program's lock, but no longer than a quarter of its own limit."""
 
 _CAUSES = (
-    ("full", r"no space left|disk quota exceeded|quotaexceeded|insufficient storage|\b507\b"),
+    ("full", r"no space left|\bquota\b|quotaexceeded|insufficient storage|\b507\b|minimum free drive"),
     ("read-only", r"read-only file system|method not allowed|\b405\b"),
     (
         "refused",
-        r"permission denied|access ?denied|invalidaccesskeyid|signaturedoesnotmatch|\b40[13]\b|unauthorized"
-        r"|forbidden|host key verification failed",
+        r"permission denied|access ?denied|access key id|signature we calculated|\b40[13]\b|unauthorized"
+        r"|forbidden|host key verification failed|certificate signed by unknown authority|tls: ",
     ),
+    ("missing", r"bucket does not exist|no such bucket"),
     ("unreachable", r"connection refused|no such host|no route to host|i/o timeout|network is unreachable"),
     (
         "damaged",
@@ -43,8 +47,8 @@ _CAUSES = (
 class RepositoryError(OnhostError):
     """A repository did not do what it was asked; `cause` is one short word for programs.
 
-    `missing`, `locked`, `wrong password`, `full`, `read-only`, `refused`, `unreachable`, `damaged`, `hung`,
-    or `failed` where restic's words fit none of these.
+    `missing`, `locked`, `wrong password`, `full`, `read-only`, `append-only`, `refused`, `unreachable`,
+    `damaged`, `hung`, or `failed` where restic's words fit none of these.
     """
 
     def __init__(self, cause: str, message: str) -> None:
@@ -129,7 +133,7 @@ class Restic:
 
     def check_version(self) -> None:
         """Raise OnhostError where the binary is too old to notice a dump that failed."""
-        said = programs.run([self._binary, "version"], limit_seconds=_QUICK_SECONDS).output.decode()
+        said = programs.run([self._binary, "version"], limit_seconds=QUICK_SECONDS).output.decode()
         found = re.match(r"restic (\d+)\.(\d+)", said)
         if found is None or (int(found[1]), int(found[2])) < OLDEST_VERSION:
             raise OnhostError(
@@ -194,18 +198,30 @@ class Restic:
         return self._command(["dump", "--no-lock", snapshot, f"/{name}"]), self._environment
 
     def forget(self, snapshots: Sequence[str], *, limit_seconds: float = 600) -> None:
-        """Drop these snapshots; their data stays until `prune`."""
-        if snapshots:
-            self._call(["forget", "--retry-lock", "5m", *snapshots], limit_seconds=limit_seconds)
+        """Drop these snapshots; their data stays until `prune`.
+
+        Storage that lets nothing be removed is an error of cause `append-only`: restic itself (0.18) takes
+        its refusal for success.
+        """
+        if not snapshots:
+            return
+        self._call(["forget", *_patience(limit_seconds), *snapshots], limit_seconds=limit_seconds)
+        staying = {snapshot.id for snapshot in self.snapshots()} & set(snapshots)
+        if staying:
+            raise RepositoryError(
+                "append-only",
+                f"the repository {self.repository.name} lets nothing be removed: {len(staying)} snapshots "
+                "stay. If that is meant, set append_only: true for it",
+            )
 
     def prune(self, *, limit_seconds: float) -> str:
         """Free what no snapshot needs; restic's last words come back."""
-        done = self._call(["prune", "--retry-lock", "5m"], limit_seconds=limit_seconds)
+        done = self._call(["prune", *_patience(limit_seconds)], limit_seconds=limit_seconds)
         return done.output.decode(errors="replace").strip().rpartition("\n")[2]
 
     def check(self, part: int | None = None, parts: int | None = None, *, limit_seconds: float) -> None:
         """Check the repository's structure and, of its data, part PART of PARTS (1 to PARTS)."""
-        arguments = ["check", "--retry-lock", "5m"]
+        arguments = ["check", *_patience(limit_seconds)]
         arguments += [f"--read-data-subset={part}/{parts}"] if part and parts else []
         self._call(arguments, limit_seconds=limit_seconds)
 
@@ -223,7 +239,7 @@ class Restic:
     def _backup(
         self, arguments: Sequence[str], name: str, *, limit_seconds: float, source: bytes = b""
     ) -> Stored:
-        done = self._run(["--retry-lock", "5m", *arguments], limit_seconds, source)
+        done = self._run([*_patience(limit_seconds), *arguments], limit_seconds, source)
         summary = _summary(done.output)
         stored = summary.get("snapshot_id")
         if done.code == 0 and summary.get("total_bytes_processed", 0) > 0 and stored:
@@ -233,14 +249,16 @@ class Restic:
                 bytes_added=int(summary.get("data_added_packed", summary.get("data_added", 0))),
             )
         if stored:
-            # An empty stream makes a snapshot, with exit code 3; nobody shall take it for a backup.
-            self.forget([str(stored)])
+            # An empty stream makes a snapshot, with exit code 3; nobody shall take it for a backup. Where it
+            # cannot be removed it is a part without a manifest, so no run either.
+            with contextlib.suppress(RepositoryError):
+                self.forget([str(stored)])
         if done.code in (0, _INCOMPLETE):
             raise RepositoryError("failed", f"{name} came out empty or incomplete: {_words(done)}")
         raise self.error(done)
 
-    def _call(self, arguments: Sequence[str], *, limit_seconds: float = _QUICK_SECONDS) -> programs.Finished:
-        done = self._run(arguments, limit_seconds)
+    def _call(self, arguments: Sequence[str], *, limit_seconds: float | None = None) -> programs.Finished:
+        done = self._run(arguments, QUICK_SECONDS if limit_seconds is None else limit_seconds)
         if done.code != 0:
             raise self.error(done)
         return done
@@ -254,7 +272,17 @@ class Restic:
                 source=source,
             )
         except programs.ProgramHungError as error:
-            raise RepositoryError("hung", f"the repository {self.repository.name} hangs: {error}") from error
+            raise self._hung(error.errors, limit_seconds) from error
+
+    def _hung(self, errors: str, limit_seconds: float) -> RepositoryError:
+        """What a call that had to be ended says: restic tries for a quarter of an hour, and complains."""
+        found = re.findall(r"returned error, retrying after [^:]+: (.+)", errors)
+        name = f"the repository {self.repository.name}"
+        if not found:
+            return RepositoryError("hung", f"{name} hangs: no answer within {limit_seconds:g} s")
+        return RepositoryError(
+            _cause(found[-1]), f"{name} failed again and again for {limit_seconds:g} s: {found[-1].strip()}"
+        )
 
     def error(self, done: programs.Finished) -> RepositoryError:
         """What a call of restic that failed says, with its cause in one word."""
@@ -268,8 +296,16 @@ class Restic:
                 "locked", f"the repository {name} is locked by another program: {_words(done)}"
             )
         words = _words(done)
-        cause = next((cause for cause, pattern in _CAUSES if re.search(pattern, words, re.I)), "failed")
-        return RepositoryError(cause, f"the repository {name}: {words}")
+        return RepositoryError(_cause(words), f"the repository {name}: {words}")
+
+
+def _cause(words: str) -> str:
+    return next((cause for cause, pattern in _CAUSES if re.search(pattern, words, re.I)), "failed")
+
+
+def _patience(limit_seconds: float) -> list[str]:
+    """How long to wait for a lock; nobody ever removes one by force."""
+    return ["--retry-lock", f"{min(_LOCK_SECONDS, limit_seconds / 4):.0f}s"]
 
 
 def _summary(output: bytes) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def _into(config: BackupConfig, moment: _Moment, repository: Repository, report:
         stored, parts, added = _parts(config, moment, restic)
     except OnhostError as error:
         return Outcome(repository.name, moment.run, str(error))
+    seconds = (utc_now() - begun).total_seconds()
     known = state.read(config.state, repository.name)
     state.write(
         config.state,
@@ -132,6 +133,7 @@ def _into(config: BackupConfig, moment: _Moment, repository: Repository, report:
             manifest_sha256=hashlib.sha256(stored).hexdigest(),
             finished=to_text(utc_now()),
             bytes=sum(part.bytes for part in parts.values()),
+            seconds=seconds,
         ),
     )
     return Outcome(
@@ -140,7 +142,7 @@ def _into(config: BackupConfig, moment: _Moment, repository: Repository, report:
         None,
         bytes_read=sum(part.bytes for part in parts.values()),
         bytes_added=added,
-        seconds=(utc_now() - begun).total_seconds(),
+        seconds=seconds,
     )
 
 

@@ -22,8 +22,15 @@ class Known:
     """UTC, RFC 3339, as `proven_at`."""
     bytes: int | None = None
     """What the run's parts hold, before deduplication."""
+    seconds: float | None = None
+    """How long the run took, in this repository."""
     proven_run: str | None = None
     proven_at: str | None = None
+    drilled: str | None = None
+    """When the last drill ended, whatever its verdict; UTC, RFC 3339."""
+    drill_seconds: float | None = None
+    verdict: str | None = None
+    """Of that drill: `proven`, `unproven` or `damaged`."""
 
 
 def read(directory: Path, repository: str) -> Known:
