@@ -52,8 +52,11 @@ def main() -> None:
     sys.path.insert(0, "/opt/moto")
     from moto.server import DomainDispatcherApplication, create_backend_app  # type: ignore[import-not-found]
     from werkzeug.serving import run_simple  # type: ignore[import-not-found]
+    from werkzeug.test import Client  # type: ignore[import-not-found]
 
     moto: Any = DomainDispatcherApplication(create_backend_app)
+    for bucket in ("roomy", "small"):
+        Client(moto).put(f"/{bucket}", base_url="http://127.0.0.1:9000")
     run_simple("0.0.0.0", 9000, Endpoint(moto), threaded=True)  # noqa: S104 - of the container's own network
 
 

@@ -22,7 +22,7 @@ NAS = {
 
 def files(*, smtp: dict[str, Any] | None = None, **settings: Any) -> dict[str, ManagedFile]:
     chosen = {"repositories": {"disk": {"url": "/var/backups/calcom"}}, **settings}
-    host = host_context(images=WITH_RESTIC, backups=chosen, **({"smtp": smtp} if smtp else {}))
+    host = host_context(images=WITH_RESTIC, backups=chosen, smtp=smtp)
     found = [item for item in backups.files(host) if isinstance(item, ManagedFile)]
     return {file.path.removeprefix("/opt/calcom/backup/"): file for file in found}
 
