@@ -46,7 +46,7 @@ lab-down: .runtime ## remove every trace of the lab's hosts
 
 test: .development ## lint, types, doors, unit, contract and the lab end to end
 	@bin/check
-	@.venv/bin/python -m pytest -m "not long"
+	@.venv/bin/python -m pytest -m "not long" -n $(WORKERS)
 
 test-long: .development ## the long sweeps as well
 	@.venv/bin/python -m pytest -m "long"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploy.lab import engine
-from tests.deployed_lab import deployed_lab
+from tests.deployed_lab import deployed_lab, needs_deployed_lab
+
+if TYPE_CHECKING:
+    from tests.workers import KeepingTogether
 
 __all__ = ["deployed_lab", "docker_engine"]
 
+STARTED_ENGINE = "calstack_started_engine"
+"""Under this name a worker tells the process above it that it has started an engine."""
+
+_started: list[bool] = []
+"""Whether an engine was started, from each process that needed one."""
+
 
 @pytest.fixture(scope="session")
-def docker_engine() -> Iterator[None]:
-    """A Docker engine that answers; where this run had to start one, it is stopped at the end."""
+def docker_engine() -> None:
+    """A Docker engine that answers; where this run had to start one, it is stopped after the last test."""
     there_before = engine.connect_if_any() is not None
     engine.ensure_engine(lambda _: None)
-    yield
-    if not there_before:
-        engine.stop_own_engine()
+    _started.append(not there_before)
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +34,39 @@ def _engine_where_marked(request: pytest.FixtureRequest) -> None:
     """A test marked `docker` finds an engine, and this run stops the one that it started."""
     if request.node.get_closest_marker("docker") is not None:
         request.getfixturevalue("docker_engine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the deployed lab, then whatever else needs an engine."""
+
+    def rank(item: pytest.Item) -> int:
+        if needs_deployed_lab(item.path):
+            return 0
+        return 1 if item.get_closest_marker("docker") else 2
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> KeepingTogether:
+    """Share the tests among several workers so that no two deploy the lab."""
+    from tests.workers import KeepingTogether  # `calstack verify` comes by here too, and has no pytest-xdist
+
+    config.option.loadscopereorder = False
+    return KeepingTogether(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker that has ended; one that crashed says nothing."""
+    _started.append(getattr(node, "workeroutput", {}).get(STARTED_ENGINE, False))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the engine that this run has started; only the process that outlives all workers may."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[STARTED_ENGINE] = any(_started)
+    elif any(_started):
+        engine.stop_own_engine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -139,6 +140,16 @@ def deployed_lab(
         down = lab.calstack("lab", "down")
     assert down.returncode == 0, down.stderr
     assert _left_of(inventory) == [], "lab down leaves nothing"
+
+
+@functools.cache
+def needs_deployed_lab(file: Path) -> bool:
+    """Whether tests of this file ask for it.
+
+    Who shares the tests among workers has no tests at hand, only files: so it is the text that tells.
+    """
+    asks_while_running = file.is_relative_to(REPOSITORY / "tests" / "browser")
+    return asks_while_running or "deployed_lab" in file.read_text(encoding="utf-8")
 
 
 def _left_of(inventory: Path) -> list[str]:
