@@ -126,8 +126,18 @@ def entrance(server: Server) -> Server:
 
 
 @pytest.fixture(scope="session")
+def app(entrance: Server) -> Server:
+    """The same, for checks of what the app answers there."""
+    if entrance.app_problem is not None:
+        raise NotSeenError(entrance.app_problem)
+    return entrance
+
+
+@pytest.fixture(scope="session")
 def api(entrance: Server) -> Server:
-    """The same, of a host that has an API; others have nothing to check there."""
+    """The same of the API, where there is one; other hosts have nothing to check there."""
+    if entrance.api_problem is not None:
+        raise NotSeenError(entrance.api_problem)
     return entrance
 
 

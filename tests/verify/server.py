@@ -107,6 +107,34 @@ class Server:
             )
         return None
 
+    @cached_property
+    def app_problem(self) -> str | None:
+        """Why the app gives no answer at the public entrance; None if it does.
+
+        The proxy waits some twelve seconds for an app that is away: so one check finds that out for all.
+        """
+        return self._unanswered(self.settings.public_url, "/api/version", "web")
+
+    @cached_property
+    def api_problem(self) -> str | None:
+        """The same of the API."""
+        return self._unanswered(self.settings.api_url, "/v2/me", "api cache")
+
+    def _unanswered(self, url: str, path: str, services: str) -> str | None:
+        try:
+            with self.public_client(url) as client:
+                status = client.get(str(client.base_url).rstrip("/") + path).status_code
+        except httpx.HTTPError as error:
+            said = f"gets no answer: {error}"
+        else:
+            if status not in (502, 503, 504):
+                return None
+            said = f"answers {status}"
+        return (
+            f"what stands behind the proxy does not work: {url}{path} {said}\n"
+            f"-> cd /opt/calcom && docker compose ps; docker compose logs --since 15m {services} proxy"
+        )
+
     def certificate(self) -> x509.Certificate:
         """The certificate that the proxy shows for the public name, whoever signed it. Raises `OSError`."""
         context = ssl.create_default_context()

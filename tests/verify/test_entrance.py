@@ -121,8 +121,8 @@ def test_http_leads_to_https(entrance: Server) -> None:
     )
 
 
-def test_the_app_answers_in_the_version_of_the_settings(entrance: Server) -> None:
-    with entrance.public_client() as client:
+def test_the_app_answers_in_the_version_of_the_settings(app: Server) -> None:
+    with app.public_client() as client:
         answer = _ask(client, "GET", "/api/version")
     assert answer.status_code == 200, complaint(
         f"/api/version answers {answer.status_code}",
@@ -130,8 +130,8 @@ def test_the_app_answers_in_the_version_of_the_settings(entrance: Server) -> Non
         fix="cd /opt/calcom && docker compose ps; docker compose logs --since 15m web",
     )
     running = answer.json()["version"]
-    assert running == entrance.settings.app.version, complaint(
-        f"Cal.com {running} answers, the settings say {entrance.settings.app.version}",
+    assert running == app.settings.app.version, complaint(
+        f"Cal.com {running} answers, the settings say {app.settings.app.version}",
         why="calstack talks to it in the way of the other version",
         fix="make app.version and images.web agree, then calstack deploy",
     )
@@ -157,8 +157,8 @@ def test_the_limits_of_the_settings_are_in_force(entrance: Server) -> None:
     )
 
 
-def test_the_sign_in_page_is_there(entrance: Server) -> None:
-    with entrance.public_client() as client:
+def test_the_sign_in_page_is_there(app: Server) -> None:
+    with app.public_client() as client:
         answer = _ask(client, "GET", "/auth/login")
     assert answer.status_code == 200, complaint(
         f"/auth/login answers {answer.status_code}, leading to {answer.headers.get('location', 'nowhere')}",
@@ -168,8 +168,8 @@ def test_the_sign_in_page_is_there(entrance: Server) -> None:
 
 
 @pytest.mark.parametrize("page", ["/embed/embed.js", "/auth/login"])
-def test_pages_and_embeds_carry_the_public_address(entrance: Server, page: str) -> None:
-    with entrance.public_client() as client:
+def test_pages_and_embeds_carry_the_public_address(app: Server, page: str) -> None:
+    with app.public_client() as client:
         answer = _ask(client, "GET", page)
     assert "localhost:3000" not in answer.text, complaint(
         f"{page} points at localhost:3000",
@@ -219,9 +219,9 @@ def test_visitors_over_ipv6_are_told_apart(server: Server) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-Real-IP", "CF-Connecting-IP", "X-Forwarded-For"])
-def test_nobody_can_pretend_to_come_from_elsewhere(entrance: Server, header: str) -> None:
+def test_nobody_can_pretend_to_come_from_elsewhere(app: Server, header: str) -> None:
     forged = "192.0.2.77"  # RFC 5737: documentation only, so nobody comes from there
-    with entrance.public_client() as client:
+    with app.public_client() as client:
         answer = _ask(client, "GET", "/api/ip", {header: forged})
     assert forged not in answer.text, complaint(
         f"the app believes the client's own {header}",
