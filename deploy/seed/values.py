@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from deploy.seed.triggers import TRIGGERS
-from deploy.settings.rules import nearest, refused
+from deploy.settings.rules import CLOSED_NAMES, nearest, refused
 from deploy.settings.yaml_source import EnvironmentText
 
 _RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
@@ -106,6 +106,11 @@ def _not_empty(value: list[Entry]) -> list[Entry]:
 def _user(value: str) -> str:
     if not re.fullmatch(r"[^\s@/]+(?:@[^\s@/]+)?", value):
         raise refused("is neither an e-mail address nor a user name", "write it like ada@example.com or ada")
+    if value.lower() in CLOSED_NAMES:
+        raise refused(
+            f"is a name that the proxy refuses, so nobody could book at /{value.lower()}",
+            "let this user take another name in Cal.com, and write that",
+        )
     return value.lower()
 
 

@@ -285,6 +285,12 @@ class TestRefused:
         text = FULL.replace("time_zone: UTC", "time_zone: Nowhere/Land")
         assert [item.key for item in problems(tmp_path, text)] == ["schedules[1].time_zone"]
 
+    @pytest.mark.parametrize("name", ["docs", "Metrics", "haproxy", "calstack"])
+    def test_a_user_whose_pages_the_proxy_refuses(self, tmp_path: Path, name: str) -> None:
+        ((line, key, what, _),) = told(tmp_path, f"users:\n  - user: {name}\n")
+        assert (line, key) == (2, "users[0].user")
+        assert f"nobody could book at /{name.lower()}" in what
+
     def test_two_defaults(self, tmp_path: Path) -> None:
         ((_, key, what, _),) = told(
             tmp_path, FULL.replace("time_zone: UTC", "time_zone: UTC\n    default: true")
