@@ -89,6 +89,7 @@ class _Proxy:
         if self._is_new:
             said = self._ask(f"add ssl crt-list {Path(self._name).parent} {self._name}")
             if _SUCCESS not in said:
+                self._give_up()
                 raise OnhostError(f"the proxy's entrance does not take the certificate: {_one_line(said)}")
 
     def _give_up(self) -> None:
