@@ -392,7 +392,7 @@ class Bench:
         )
         with ExitStack() as cleaning:
             for container, alias in ((db, "db"), (web, "web")):
-                cleaning.callback(container.remove, force=True)
+                cleaning.callback(container.remove, force=True, v=True)
                 network.connect(container, aliases=[alias])
                 container.start()
             entrance.app.kill()

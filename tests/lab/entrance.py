@@ -21,7 +21,7 @@ from docker.models.containers import Container
 from deploy.lab import images, inside
 from deploy.onhost import proxy_runtime
 from deploy.rendering import ManagedFile
-from deploy.roles import proxy
+from deploy.roles import api, proxy
 from deploy.roles.context import HostContext
 from tests.lab.certificates import self_signed
 from tests.unit.roles.hosts import DOMAIN
@@ -216,6 +216,21 @@ def running_entrance(client: docker.DockerClient, haproxy: str, folder: Path) ->
         yield entrance
 
 
+@contextmanager
+def running_api(client: docker.DockerClient, entrance: Entrance) -> Iterator[Container]:
+    """An app that tells what reached it, where that entrance finds the API; answers once the block begins."""
+    container = create_app(
+        client, f"{entrance.network}-api", images.ensure_service_image(client, images.HAPROXY), api.PORT
+    )
+    try:
+        client.networks.get(entrance.network).connect(container, aliases=["api"])
+        container.start()
+        until_the_api_answers(entrance)
+        yield container
+    finally:
+        container.remove(force=True)
+
+
 def create_app(client: docker.DockerClient, name: str, image: Any, port: int = 3000) -> Container:
     return client.containers.create(
         image,
@@ -250,6 +265,13 @@ def until_served(entrance: Entrance, seconds: float = 30) -> None:
         log = entrance.proxy.logs().decode()
         assert entrance.proxy.status == "running", log
         assert time.monotonic() < end, log
+        time.sleep(0.2)
+
+
+def until_the_api_answers(entrance: Entrance, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while entrance.inner("/api/v2/me").status != 200:
+        assert time.monotonic() < end, entrance.proxy.logs().decode()
         time.sleep(0.2)
 
 

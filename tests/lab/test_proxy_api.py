@@ -11,15 +11,15 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from deploy.lab import images
 from deploy.roles import api
 from tests.lab.certificates import self_signed
 from tests.lab.entrance import (
     Answer,
     Entrance,
-    create_app,
+    running_api,
     running_entrance,
     until_served,
+    until_the_api_answers,
     write_configuration,
 )
 from tests.lab.spellings import CLOSED, REFUSALS, spellings
@@ -54,25 +54,10 @@ def entrance(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[EntranceWithApi]:
     folder = write_configuration(tmp_path_factory.mktemp("proxy"), HOST)
-    python = images.ensure_service_image(client, images.HAPROXY)
-    with running_entrance(client, haproxy, folder) as running:
-        container = create_app(client, f"{running.network}-api", python, api.PORT)
-        try:
-            client.networks.get(running.network).connect(container, aliases=["api"])
-            container.start()
-            whole = EntranceWithApi(running.proxy, running.app, running.network, running.sockets)
-            whole.api = container
-            until_the_api_answers(whole)
-            yield whole
-        finally:
-            container.remove(force=True)
-
-
-def until_the_api_answers(entrance: EntranceWithApi, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while entrance.inner("/api/v2/me").status != 200:
-        assert time.monotonic() < end, entrance.proxy.logs().decode()
-        time.sleep(0.2)
+    with running_entrance(client, haproxy, folder) as running, running_api(client, running) as container:
+        whole = EntranceWithApi(running.proxy, running.app, running.network, running.sockets)
+        whole.api = container
+        yield whole
 
 
 def reached(answer: Answer) -> str:

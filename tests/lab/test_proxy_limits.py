@@ -21,11 +21,9 @@ import docker
 import pytest
 
 from deploy import haproxy as runtime
-from deploy.lab import images
-from deploy.roles import api
 from deploy.settings.layout import PROXY_LIMITS_INSIDE
 from tests.lab.certificates import self_signed
-from tests.lab.entrance import Answer, Entrance, create_app, running_entrance, write_configuration
+from tests.lab.entrance import Answer, Entrance, running_api, running_entrance, write_configuration
 from tests.unit.roles.hosts import DOMAIN, WITH_API, host_context
 
 pytestmark = pytest.mark.docker
@@ -136,20 +134,8 @@ def entrance(
     client: docker.DockerClient, haproxy: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Limited]:
     folder = write_configuration(tmp_path_factory.mktemp("proxy"), HOST)
-    python = images.ensure_service_image(client, images.HAPROXY)
-    with running_entrance(client, haproxy, folder) as running:
-        container = create_app(client, f"{running.network}-api", python, api.PORT)
-        try:
-            client.networks.get(running.network).connect(container, aliases=["api"])
-            container.start()
-            whole = Limited(running.proxy, running.app, running.network, running.sockets)
-            end = time.monotonic() + 30
-            while whole.inner("/api/v2/me").status != 200:
-                assert time.monotonic() < end
-                time.sleep(0.2)
-            yield whole
-        finally:
-            container.remove(force=True)
+    with running_entrance(client, haproxy, folder) as running, running_api(client, running):
+        yield Limited(running.proxy, running.app, running.network, running.sockets)
 
 
 def hashed(key: str) -> str:
