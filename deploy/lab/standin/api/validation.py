@@ -263,7 +263,12 @@ def checked(fields: Sequence[Field], given: Any) -> dict[str, Any]:
     problems = problems_of(fields, body)
     if problems:
         raise invalid(problems)
-    return only_known(fields, body)
+    known = only_known(fields, body)
+    for field in fields:
+        # The validator lets a list of objects pass where one is meant; JavaScript finds no property in it.
+        if field.nested and not field.listed and isinstance(known.get(field.name), list):
+            known[field.name] = {}
+    return known
 
 
 def sentences(fields: Sequence[Field], whole: Sequence[Whole], given: dict[str, Any]) -> list[str]:

@@ -143,6 +143,11 @@ def test_what_the_real_checks_let_pass_passes(body: dict[str, Any]) -> None:
     event_type_input.columns(body, {"metadata": {}})
 
 
+def test_a_list_where_an_object_is_meant_is_one_without_properties() -> None:
+    read = event_type_input.read({"recurrence": []}, new=False)
+    assert event_type_input.columns(read, {"metadata": {}})["recurringEvent"] is None
+
+
 def test_what_is_wrong_inside_an_object_is_told_of_inside_its_property() -> None:
     with pytest.raises(ApiError) as caught:
         event_type_input.read({"seats": {"seatsPerTimeSlot": 0, "shape": "round"}}, new=False)
