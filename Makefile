@@ -4,6 +4,8 @@
 INVENTORY ?= lab
 LIMIT ?=
 WHAT ?= seed proxy
+# Of the tests, which wait for most of the time: three keep two processors busy.
+WORKERS ?= 3
 
 override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
 override calstack = .venv/bin/calstack
