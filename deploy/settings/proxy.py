@@ -83,4 +83,7 @@ class Proxy(Section):
     embed_origins: list[Annotated[str, AfterValidator(rules.origin)]] = []
     """Sites that may show booking pages in a frame, like https://www.example.com or https://*.example.com.
     Empty means every site may."""
+    log_files: bool = False
+    """Whether the log has the files of Next's own folder (`/_next/static`) too, nine in ten requests of a
+    page; those that fail are in it always."""
     admin_access: AdminAccess | None = None
