@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.lab import engine
-from tests.deployed_lab import deployed_lab, needs_deployed_lab
+from tests.deployed_lab import deployed_lab, lab_of
 
 if TYPE_CHECKING:
     from tests.workers import KeepingTogether
@@ -37,10 +37,10 @@ def _engine_where_marked(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: the deployed lab, then whatever else needs an engine."""
+    """Begin with what takes longest: the deployed labs, then whatever else needs an engine."""
 
     def rank(item: pytest.Item) -> int:
-        if needs_deployed_lab(item.path):
+        if lab_of(item.path):
             return 0
         return 1 if item.get_closest_marker("docker") else 2
 
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> KeepingTogether:
-    """Share the tests among several workers so that no two deploy the lab."""
+    """Share the tests among several workers so that each lab is deployed once."""
     from tests.workers import KeepingTogether  # `calstack verify` comes by here too, and has no pytest-xdist
 
     config.option.loadscopereorder = False

@@ -22,8 +22,12 @@ from deploy.settings.inventory import INVENTORIES
 from deploy.settings.load import load_inventory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NETWORK = f"127.{89 + zlib.crc32(bytes(REPOSITORY)) % 160}."
-"""What the test hosts' loopback addresses begin with: other checkouts' tests may run beside these."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+NETWORK = f"127.{89 + (zlib.crc32(bytes(REPOSITORY)) + 53 * _WORKER) % 160}."
+"""What the test hosts' loopback addresses begin with: other checkouts and workers have theirs."""
+
+REDEPLOYING = ("test_deploy.py", "test_api.py", "test_limits.py")
+"""Files whose tests deploy their lab again and again; they take as long as those of all other files."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +147,15 @@ def deployed_lab(
 
 
 @functools.cache
-def needs_deployed_lab(file: Path) -> bool:
-    """Whether tests of this file ask for it.
+def lab_of(file: Path) -> str | None:
+    """Which of two deployed labs the tests of this file work on; None where they need none.
 
     Who shares the tests among workers has no tests at hand, only files: so it is the text that tells.
     """
     asks_while_running = file.is_relative_to(REPOSITORY / "tests" / "browser")
-    return asks_while_running or "deployed_lab" in file.read_text(encoding="utf-8")
+    if not asks_while_running and "deployed_lab" not in file.read_text(encoding="utf-8"):
+        return None
+    return "a lab that is deployed again" if file.name in REDEPLOYING else "a deployed lab"
 
 
 def _left_of(inventory: Path) -> list[str]:

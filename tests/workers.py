@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.deployed_lab import needs_deployed_lab
+from tests.deployed_lab import lab_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -14,10 +14,9 @@ ROOT = Path(__file__).parents[1]
 class KeepingTogether(LoadScopeScheduling):  # type: ignore[misc] # it has no types
     """Hands out the tests of one file after the other, in the order of collection.
 
-    They stay together for what their fixtures have built; all that need the deployed lab do so wherever they
-    stand, since there is one such lab.
+    They stay together for what their fixtures have built; several files do so for the lab that they share.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "deployed lab" if needs_deployed_lab(ROOT / file) else file
+        return lab_of(ROOT / file) or file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,12 +31,14 @@ def own_key(lab: DeployedLab) -> str:
 
 
 @contextmanager
-def changed(lab: DeployedLab, before: str, after: str) -> Iterator[None]:
-    """The lab's defaults with one text replaced, for as long as the block lasts; deployed back at its end."""
+def changed(lab: DeployedLab, replaced: Mapping[str, str]) -> Iterator[None]:
+    """The lab's defaults with these texts replaced, while the block lasts; deployed back at its end."""
     defaults = lab.inventory_path / "defaults.yaml"
-    text = defaults.read_text(encoding="utf-8")
-    assert before in text
-    defaults.write_text(text.replace(before, after), encoding="utf-8")
+    text = edited = defaults.read_text(encoding="utf-8")
+    for before, after in replaced.items():
+        assert before in edited
+        edited = edited.replace(before, after)
+    defaults.write_text(edited, encoding="utf-8")
     try:
         yield
     finally:
@@ -95,10 +97,7 @@ def test_nobody_on_the_host_or_outside_reaches_the_cache(deployed_lab: DeployedL
 def test_an_own_name_and_limits_come_with_the_settings(deployed_lab: DeployedLab) -> None:
     api = f"api:\n  own_host: {OWN_NAME}\n"
     limits = "\nrate_limits:\n  api:\n    anonymous_limit: 77\n    keys: [{note: n8n, limit: 600}]\n\napp:\n"
-    with (
-        changed(deployed_lab, "api:\n  memory_mb", f"{api}  memory_mb"),
-        changed(deployed_lab, "\napp:\n", limits),
-    ):
+    with changed(deployed_lab, {"api:\n  memory_mb": f"{api}  memory_mb", "\napp:\n": limits}):
         done = deployed_lab.calstack("deploy", "--json")
         assert done.returncode == 0, done.stderr
         assert results(done)["cal1"]["notes"] == [
@@ -153,7 +152,7 @@ def test_a_manifest_limits_a_key_from_the_next_call_on(deployed_lab: DeployedLab
 def test_a_build_that_wants_a_licence_is_noted_and_the_instance_works_without_its_api(
     deployed_lab: DeployedLab,
 ) -> None:
-    with changed(deployed_lab, "app:\n", LICENCE):
+    with changed(deployed_lab, {"app:\n": LICENCE}):
         done = deployed_lab.calstack("deploy", "--json")
         assert done.returncode == 0, done.stderr
         host = results(done)["cal1"]
@@ -166,7 +165,7 @@ def test_a_build_that_wants_a_licence_is_noted_and_the_instance_works_without_it
 def test_an_api_that_is_given_up_is_taken_away(deployed_lab: DeployedLab) -> None:
     defaults = (deployed_lab.inventory_path / "defaults.yaml").read_text(encoding="utf-8")
     images = defaults[defaults.index("  # Both are optional") : defaults.index("api:\n  memory_mb")]
-    with changed(deployed_lab, images, "\n"):
+    with changed(deployed_lab, {images: "\n"}):
         done = deployed_lab.calstack("deploy", "--json")
         assert done.returncode == 0, done.stderr
         running = deployed_lab.on_host("cd /opt/calcom && docker compose ps --services").split()

@@ -55,7 +55,7 @@ def test_a_key_s_row_and_the_proxy_agree_and_neither_is_reloaded(deployed_lab: D
         "\nrate_limits:\n  pages: {limit: 1500, window_seconds: 60}\n"
         "  api:\n    keys: [{note: crawler, limit: 3, block_seconds: 1}]\n\napp:\n"
     )
-    with changed(deployed_lab, "\napp:\n", text):
+    with changed(deployed_lab, {"\napp:\n": text}):
         before = proxy_process(deployed_lab)
         done = deployed_lab.calstack("deploy", "--json")
         assert done.returncode == 0, done.stderr
