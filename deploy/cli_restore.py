@@ -40,6 +40,11 @@ class Told(Protocol):
 @click.option(
     "--without-safety-run", is_flag=True, help="Make no run of what is replaced: it is lost for good."
 )
+@click.option(
+    "--take-key",
+    is_flag=True,
+    help="A run under another encryption key brings its own, into the secrets too.",
+)
 @click.option("--resume", "how", flag_value="resume", help="Go on with a restore that was cut short.")
 @click.option("--undo", "how", flag_value="undo", help="Go back from a restore that was cut short.")
 @click.option("--table", metavar="NAME", help="Restore nothing: write this table of the run to a file.")
@@ -60,6 +65,7 @@ def restore_command(
     repository: str | None,
     yes: bool,
     without_safety_run: bool,
+    take_key: bool,
     how: str | None,
     table: str | None,
     to: Path | None,
@@ -101,7 +107,7 @@ def restore_command(
     plans: list[restoring.Plan] = []
 
     def ask(instance: Instance) -> bool:
-        plans.append(restoring.plan(instance, run, repository))
+        plans.append(restoring.plan(instance, run, repository, take_key=take_key))
         return agreed("\n".join(plans[0].lines()))
 
     return _on_one(

@@ -21,6 +21,7 @@ from deploy.actions.restore_steps import Report, Steps
 from deploy.actions.smoke import smoke
 from deploy.errors import CalstackError, InputError
 from deploy.operations import stack
+from deploy.secrets import SecretStore
 from deploy.settings.layout import PROJECT, REDIS_CLI
 
 _COMPOSE = f"cd {PROJECT} && docker compose --progress quiet"
@@ -36,6 +37,8 @@ class Plan:
     instance: str
     look: dict[str, Any]
     """As deploy/onhost/backup/restore.py has it."""
+    take_key: bool = False
+    """Whether the run's encryption key becomes the host's."""
 
     @property
     def run(self) -> str:
@@ -56,6 +59,11 @@ class Plan:
         ]
         for repository, why in look["unreachable"].items():
             lines.append(f"  a newer run may lie in {repository}, which could not be asked: {why}")
+        if self.take_key:
+            lines += [
+                f"  the encryption key of {self.instance} becomes the run's, in the inventory's secrets too;",
+                "  what was encrypted under the present one goes with the present database",
+            ]
         return lines
 
 
@@ -98,8 +106,10 @@ class Restored:
         }
 
 
-def plan(instance: Instance, run: str | None, repository: str | None) -> Plan:
+def plan(instance: Instance, run: str | None, repository: str | None, *, take_key: bool = False) -> Plan:
     """What restoring this run, or without one the newest, would mean; nothing is changed.
+
+    `take_key`: a run that was made under another encryption key may bring its own.
 
     Raises `InputError` where a restore was cut short or the run may not be restored, `CalstackError` where it
     cannot be found.
@@ -116,25 +126,28 @@ def plan(instance: Instance, run: str | None, repository: str | None) -> Plan:
     chosen = [*(["--run", run] if run and named else []), *(["--from", repository] if repository else [])]
     look = steps.take("look", *chosen)
     obstacles = list(look["obstacles"])
-    if not look["same_key"]:
-        obstacles.append(
-            "it was made under another encryption key (CALENDSO_ENCRYPTION_KEY) than the instance has: "
-            "calendars and second factors in it could not be opened"
-        )
     if obstacles:
         raise InputError(
             f"the run {look['run']} cannot be restored here: {'; '.join(obstacles)}",
             where=instance.name,
             fix="`calstack backup list` shows the other runs",
         )
-    return Plan(instance.name, look)
+    if not look["same_key"] and not take_key:
+        raise InputError(
+            f"the run {look['run']} was made under another encryption key (CALENDSO_ENCRYPTION_KEY) than "
+            f"{instance.name} has: calendars and second factors in it could not be opened",
+            where=instance.name,
+            fix="--take-key makes the run's key that of the host, in the inventory's secrets too",
+        )
+    return Plan(instance.name, look, take_key and not look["same_key"])
 
 
 def restore(instance: Instance, plan: Plan, report: Report, *, safety_run: bool = True) -> Restored:
     """Carry it out; the host's lock is held. Raises `CalstackError` that says how the instance is left."""
     steps = Steps(instance.remote, report)
     try:
-        steps.take("fill", "--run", plan.run, "--from", plan.look["repository"])
+        key = ["--take-key"] if plan.take_key else []
+        steps.take("fill", "--run", plan.run, "--from", plan.look["repository"], *key)
     except CalstackError as error:
         raise _untouched(error) from error
     return _go_on(instance, steps, report, safety_run=safety_run)
@@ -145,9 +158,8 @@ def resume(instance: Instance, report: Report, *, safety_run: bool = True) -> Re
     steps = Steps(instance.remote, report)
     there = _there(instance, steps)
     if there["step"] == _FILLING:
-        return restore(
-            instance, plan(instance, there["run"], there["repository"]), report, safety_run=safety_run
-        )
+        again = plan(instance, there["run"], there["repository"], take_key=there["takes_key"])
+        return restore(instance, again, report, safety_run=safety_run)
     return _go_on(instance, steps, report, safety_run=safety_run)
 
 
@@ -218,6 +230,10 @@ def _exchange(instance: Instance, steps: Steps, report: Report, *, safety_run: b
             raise
     report("exchanging the databases")
     steps.take("swap")
+    if there["takes_key"]:
+        report("taking over the run's encryption key")
+        _keep_key(instance, steps.take("take-key")["key"])
+        notes.append("the encryption key is the run's now, in the inventory's secrets too")
     notes += _migrate(instance, report)
     report("starting the app")
     _start_app(instance)
@@ -236,6 +252,8 @@ def _go_back(instance: Instance, steps: Steps, report: Report) -> None:
         report("putting the old database back")
         _stop_app(instance)
         steps.take("swap-back")
+        if there["takes_key"]:
+            _keep_key(instance, steps.take("give-key-back")["key"])
         report("starting the app")
         _start_app(instance)
         if there["own_maintenance"] and instance.maintenance() is not None:
@@ -262,6 +280,12 @@ def _migrate(instance: Instance, report: Report) -> list[str]:
     if before.get("apps_seeded_by") not in (None, now.get("apps_seeded_by")):
         stack.seed_apps({**now, "apps_seeded_by": before["apps_seeded_by"]}, 600, instance.remote)
     return ["another image of the app had made the run: this one's migrations were applied"]
+
+
+def _keep_key(instance: Instance, key: str) -> None:
+    """Let the inventory's secrets have the encryption key that the host has."""
+    with SecretStore.open(instance.inventory).changing() as content:
+        content.keep("encryption_key", key, instance.name, "given")
 
 
 def _stamp(comment: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from deploy.onhost.backup.choice import choose
 from deploy.onhost.backup.restore import Restoring
 from deploy.onhost.clock import utc_now
 from deploy.onhost.failures import OnhostError
-from tests.lab.backups import Backups, Database, new_backups, running_database
+from tests.lab.backups import KEY, Backups, Database, new_backups, running_database
 
 pytestmark = pytest.mark.docker
 
@@ -243,8 +243,44 @@ def test_a_run_of_a_newer_app_is_refused_before_anything(backups: Backups, resto
 def test_another_encryption_key_is_told(backups: Backups, restoring: Restoring) -> None:
     environment = backups.folder / "web.env"
     environment.write_text("CALENDSO_ENCRYPTION_KEY=another\n", encoding="utf-8")
-    config = replace(restoring.config, environment_file=environment)
-    assert not replace(restoring, config=config).look(None, None).same_key
+    other = replace(restoring, config=replace(restoring.config, environment_file=environment))
+    look = other.look(None, None)
+    assert not look.same_key
+    with pytest.raises(OnhostError, match="another encryption key"):
+        other.fill(look.run, look.repository)
+    assert _names(backups) == ["calcom"]
+
+
+def test_another_encryption_key_is_taken_over_and_given_back(backups: Backups, restoring: Restoring) -> None:
+    folder = backups.folder / "project"
+    folder.mkdir()
+    texts = {
+        "web.env": "A=1\nCALENDSO_ENCRYPTION_KEY=another\nB=2\n",
+        "api.env": "CALENDSO_ENCRYPTION_KEY=another\n",
+        "plain.env": "A=1\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o600)
+    other = replace(restoring, config=replace(restoring.config, environment_file=folder / "web.env"))
+    look = other.look(None, None)
+    other.fill(look.run, look.repository, take_key=True)
+    other.stop(own_maintenance=True)
+    other.swap()
+    for _ in range(2):
+        assert other.take_key() == KEY
+    assert (folder / "web.env").read_text(encoding="utf-8") == f"A=1\nCALENDSO_ENCRYPTION_KEY={KEY}\nB=2\n"
+    assert (folder / "api.env").read_text(encoding="utf-8") == f"CALENDSO_ENCRYPTION_KEY={KEY}\n"
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.iterdir())
+    other.swap_back()
+    for _ in range(2):
+        assert other.give_key_back() == "another"
+    assert {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()} == texts
+    other.swap()
+    other.take_key()
+    other.prove()
+    other.conclude()
+    assert sorted(file.name for file in folder.iterdir()) == sorted(texts)
 
 
 def test_too_little_room_is_found_before(

@@ -33,6 +33,8 @@ class Ongoing:
     """The run that holds the database as it was when the app was stopped."""
     own_maintenance: bool = False
     """Whether the maintenance was begun for the restore, so that it ends with it."""
+    takes_key: bool = False
+    """Whether the host takes over the encryption key that the run was made under."""
 
 
 def read(file: Path) -> Ongoing | None:

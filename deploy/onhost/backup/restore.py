@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from ..clock import to_text, utc_now
 from ..failures import OnhostError
-from . import beside, ongoing, run, state
+from . import beside, key, ongoing, run, state
 from .beside import APPLICATION, Report, Source
 from .choice import Chosen, choose
 from .config import BackupConfig
@@ -88,19 +88,38 @@ class Restoring:
             obstacles=self._obstacles(chosen),
         )
 
-    def fill(self, asked: str, repository: str, report: Report = lambda _: None) -> None:
-        """Restore that run beside the live database, and compare it. The instance is not touched."""
+    def fill(
+        self, asked: str, repository: str, report: Report = lambda _: None, *, take_key: bool = False
+    ) -> None:
+        """Restore that run beside the live database, and compare it. The instance is not touched.
+
+        `take_key`: the run's encryption key shall become the host's, where it is another one; without that
+        such a run is refused.
+        """
         chosen = choose(self.config, asked, repository, utc_now())
         if obstacles := self._obstacles(chosen):
             raise OnhostError("; ".join(obstacles))
-        self.fill_from(beside.source_of_run(self.config, chosen), chosen.repository.name, report)
+        other_key = not self._has_key(chosen)
+        if other_key and not take_key:
+            raise OnhostError("it was made under another encryption key")
+        if other_key:
+            key.key_of_run(self.config, chosen)  # a run that lacks it is refused now, not later
+        source = beside.source_of_run(self.config, chosen)
+        self.fill_from(source, chosen.repository.name, report, takes_key=other_key)
 
-    def fill_from(self, source: Source, repository: str, report: Report = lambda _: None) -> None:
+    def fill_from(
+        self,
+        source: Source,
+        repository: str,
+        report: Report = lambda _: None,
+        *,
+        takes_key: bool = False,
+    ) -> None:
         """The same from any source. Raises OnhostError, and nothing is left of it then."""
         there = ongoing.read(self.file)
         if there is not None and there.step not in (FILLING, FILLED):
             raise OnhostError(f"a restore of {there.run} is under way; it has to be ended first")
-        now = Ongoing(FILLING, source.name, repository, begun=to_text(utc_now()))
+        now = Ongoing(FILLING, source.name, repository, begun=to_text(utc_now()), takes_key=takes_key)
         ongoing.write(self.file, now)
         try:
             self.exchange.mend()
@@ -145,6 +164,18 @@ class Restoring:
         self.exchange.undo()
         ongoing.write(self.file, replace(there, step=STOPPING))
 
+    def take_key(self) -> str:
+        """Put the run's encryption key in the place of the host's; it comes back."""
+        there = self._at(EXCHANGED)
+        taken = key.key_of_run(self.config, choose(self.config, there.run, there.repository, utc_now()))
+        key.take(self.config, taken)
+        return taken
+
+    def give_key_back(self) -> str | None:
+        """Put the host's own encryption key back in its place; it comes back, too."""
+        self._at(STOPPING)
+        return key.give_back(self.config)
+
     def prove(self) -> None:
         """Note that the instance was tested with the restored database, so that there is no way back."""
         ongoing.write(self.file, replace(self._at(EXCHANGED, PROVEN), step=PROVEN))
@@ -153,6 +184,7 @@ class Restoring:
         """Remove the database that was live before; the restore is over."""
         self._at(PROVEN)
         self.exchange.drop_before()
+        key.forget(self.config)
         ongoing.remove(self.file)
 
     def abandon(self) -> None:

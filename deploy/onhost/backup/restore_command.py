@@ -56,6 +56,9 @@ def add_to(verbs: Any) -> None:
             "--run", required=required, help="id of a run, or its beginning; else the newest"
         )
         parser_.add_argument("--from", dest="source", required=required, help="name of a repository")
+    filling.add_argument("--take-key", action="store_true", help="the run's encryption key too")
+    step("take-key", "the run's encryption key in place of the host's", lambda it, _: {"key": it.take_key()})
+    step("give-key-back", "the host's own encryption key", lambda it, _: {"key": it.give_key_back()})
     stopping = step("stop", "note that the app is about to be stopped", _stop)
     stopping.add_argument("--own-maintenance", action="store_true")
     step("save", "make the safety run", lambda it, _: {"safety_run": it.save(_tell)})
@@ -76,7 +79,7 @@ def _ongoing(restoring: Restoring) -> dict[str, Any] | None:
 
 
 def _fill(restoring: Restoring, asked: argparse.Namespace) -> dict[str, Any]:
-    restoring.fill(asked.run, asked.source, _tell)
+    restoring.fill(asked.run, asked.source, _tell, take_key=asked.take_key)
     return {}
 
 

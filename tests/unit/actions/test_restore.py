@@ -56,6 +56,7 @@ class FakeHost:
         self.step: str | None = None
         self.safety_run: str | None = None
         self.passes = True
+        self.takes_key = False
 
     def start(self, script: str) -> FakeProcess:
         words = script.partition("backup restore ")[2].split()
@@ -67,9 +68,11 @@ class FakeHost:
                 "begun": "",
                 "safety_run": self.safety_run,
                 "own_maintenance": True,
+                "takes_key": self.takes_key,
             }
             return FakeProcess([json.dumps({"done": {"ongoing": there if self.step else None}})])
         self.did.append(words[0])
+        self.takes_key |= "--take-key" in words
         answer = self.answers.get(words[0], {"done": {}})
         if "done" in answer:
             after = {"fill": "filled", "stop": "stopping", "swap": "exchanged", "swap-back": "stopping"}
@@ -203,7 +206,7 @@ def test_a_plan_is_refused_while_another_restore_waits(host: FakeHost, instance:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"same_key": False}, "another encryption key"),
+        ({"same_key": False}, "--take-key makes the run's key"),
         ({"obstacles": ["it was made by a newer app"]}, "newer app"),
     ],
 )
@@ -214,6 +217,25 @@ def test_a_run_that_does_not_fit_is_refused(
     with pytest.raises(InputError, match=named):
         restore.plan(instance, None, None)
     assert host.did == ["look"]
+
+
+def test_the_run_s_key_is_taken_into_the_secrets_and_back(
+    host: FakeHost, instance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(restore, "_keep_key", lambda _, key: kept.append(key))
+    host.answers |= {
+        "look": {"done": {**LOOK, "same_key": False}},
+        "take-key": {"done": {"key": "the run's"}},
+        "give-key-back": {"done": {"key": "the host's"}},
+    }
+    plan = restore.plan(instance, None, None, take_key=True)
+    assert any("encryption key of cal1 becomes the run" in line for line in plan.lines())
+    host.passes = False
+    with pytest.raises(CalstackError, match="no time to book"):
+        restore.restore(instance, plan, lambda _: None)
+    assert kept == ["the run's", "the host's"]
+    assert host.did.index("swap") < host.did.index("take-key") < host.did.index("app started")
 
 
 def test_a_plan_says_what_goes() -> None:
