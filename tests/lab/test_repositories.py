@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +17,17 @@ from unittest import mock
 import docker
 import pytest
 
+from deploy.actions import backup_key
+from deploy.actions.check_repository import Asked, check_repository
+from deploy.errors import CalstackError, InputError
 from deploy.onhost.backup import restic as keeping
 from deploy.onhost.backup import run, runs, work
 from deploy.onhost.backup.restic import Repository, RepositoryError, Restic
-from tests.lab.backups import INSTANCE, Backups, Database, new_backups, running_database
+from deploy.secrets import SecretStore
+from deploy.settings.load import load_inventory
+from tests.lab.backups import INSTANCE, KEY, Backups, Database, new_backups, running_database
 from tests.lab.storages import House, Storage, running_house
+from tests.unit.settings.folders import DEFAULTS, write_inventory
 
 pytestmark = pytest.mark.docker
 
@@ -306,6 +314,79 @@ def test_one_bad_repository_does_not_keep_the_others_from_their_run(
         ("sftp", False),
         ("disk", True),
     ]
+
+
+@of("local")
+def test_a_drill_needs_nothing_but_repository_and_password(
+    backups: Backups, database: Database, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = {"db": f"{database.image}@sha256:{'0' * 64}"}
+    monkeypatch.setattr(run, "_images", lambda: reference)
+    made = backups.make_run()
+    url = storage.repository.url
+    asked = Asked(url, storage.repository.password, restic=backups.config.restic)
+    verdict = check_repository(asked)
+    assert (verdict["verdict"], verdict["run"], verdict["instance"]) == ("proven", made.run, INSTANCE)
+    with pytest.raises(CalstackError, match="the password does not open"):
+        check_repository(replace(asked, password="another"))
+    with pytest.raises(CalstackError, match="there is no repository"):
+        check_repository(replace(asked, url=f"{url}-elsewhere"))
+    backups.config = replace(backups.config, instance="cal2.calstack.test")
+    reference["db"] = "calstack-lab/nowhere:1@sha256:" + "0" * 64
+    assert backups.make_run().failure is None
+    with pytest.raises(InputError, match=r"runs of cal\.calstack\.test, cal2\.calstack\.test"):
+        check_repository(asked)
+    other = replace(asked, instance="cal2.calstack.test")
+    with pytest.raises(CalstackError, match="image calstack-lab/nowhere:1 is not here"):
+        check_repository(other)
+    assert check_repository(replace(other, postgres_image=database.image))["verdict"] == "proven"
+
+
+@of("sftp")
+def test_the_sheet_leads_back_with_restic_alone(
+    backups: Backups, database: Database, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "example"
+    write_inventory(
+        folder,
+        defaults=DEFAULTS.replace("postgres:17.6-bookworm", database.image)
+        + "  restic: {reference: 'restic/restic:0.19.1'}\n",
+        more=f"""
+backups:
+  repositories:
+    nas:
+      url: {backups.repository.url}
+      ssh_key: !secret nas_key
+      ssh_known_hosts: {json.dumps((house.folder / "known_hosts").read_text(encoding="utf-8"))}
+""",
+    )
+    monkeypatch.setenv("CALSTACK_IDENTITY", str(tmp_path / "identity.txt"))
+    inventory = load_inventory(str(folder))
+    store = SecretStore.open(inventory)
+    store.set("nas_key", (house.folder / "id_ed25519").read_text(encoding="utf-8"))
+    repository = replace(backups.repository, password=store.host("cal1").backup_password)
+    backups.config = replace(backups.config, repositories=[repository], instance="cal1.example.org")
+    for _ in range(2):
+        made = backups.make_run()
+        assert made.failure is None
+    text = backup_key.sheet(inventory, store, ["cal1"], datetime.now(UTC))
+    assert repository.password in text
+    container = f"calstack-back-{secrets.token_hex(4)}"
+    blocks = [block.partition(backup_key.END)[0] for block in text.split(backup_key.BEGIN)[1:]]
+    script = "set -e\n" + "".join(blocks).replace("calcom-back", container)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "restic").symlink_to(backups.config.restic)
+    bare = {"PATH": f"{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    try:
+        done = subprocess.run(
+            ["sh"], input=script, cwd=tmp_path, env=bare, capture_output=True, text=True, check=False
+        )
+    finally:
+        subprocess.run(["docker", "rm", "-f", "-v", container], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"run={made.run}\n" in done.stdout
+    assert "3000" in done.stdout.splitlines()[-3], "the bookings are there"
+    assert next((tmp_path / "back").rglob("web.env")).read_text(encoding="utf-8").count(KEY) == 1
 
 
 def _locks(backups: Backups) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Mapping, Sequence
 
 from .. import programs
 from ..failures import OnhostError
+from . import sftp
 
 OLDEST_VERSION = (0, 17)
 """Older ones take a dump that failed for a good one (restic's change log, 0.17, `--stdin-from-command`)."""
@@ -296,6 +297,8 @@ class Restic:
                 "locked", f"the repository {name} is locked by another program: {_words(done)}"
             )
         words = _words(done)
+        if sftp.NO_SESSION in words and "subprocess ssh" not in words:
+            words = sftp.why_not(self.repository.url, self.repository.options) or words
         return RepositoryError(_cause(words), f"the repository {name}: {words}")
 
 
