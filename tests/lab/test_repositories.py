@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -327,6 +328,20 @@ def test_a_drill_needs_nothing_but_repository_and_password(
     asked = Asked(url, storage.repository.password, restic=backups.config.restic)
     verdict = check_repository(asked)
     assert (verdict["verdict"], verdict["run"], verdict["instance"]) == ("proven", made.run, INSTANCE)
+    # As a person does it: the command runs under gevent, which puts its own subprocess in place.
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "deploy.cli", "check-backups", "--json"),
+            *("--repository", url, "--restic", backups.config.restic),
+        ],
+        env={**os.environ, "CALSTACK_BACKUP_PASSWORD": storage.repository.password},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["repositories"][0]["run"] == made.run
     with pytest.raises(CalstackError, match="the password does not open"):
         check_repository(replace(asked, password="another"))
     with pytest.raises(CalstackError, match="there is no repository"):
