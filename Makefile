@@ -3,7 +3,7 @@
 
 INVENTORY ?= lab
 LIMIT ?=
-WHAT ?= seed proxy
+WHAT ?= seed proxy backups
 # Of the tests, which wait for most of the time: three keep two processors busy.
 WORKERS ?= 3
 
@@ -53,7 +53,7 @@ test: .development ## lint, types, doors, unit, contract and the lab end to end
 test-long: .development ## the long sweeps as well
 	@.venv/bin/python -m pytest -m "long"
 
-bench: .development ## seeding and the proxy, beside simpler ways (WHAT=seed or WHAT=proxy: that alone)
+bench: .development ## seeding, proxy, backups beside simpler ways (WHAT=seed, proxy or backups: that alone)
 	@for what in $(WHAT); do .venv/bin/python -m "tests.bench.$$what" || exit 1; done
 
 lint: .development ## style, types, doors

@@ -14,7 +14,7 @@ from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import ONHOST, CronLine
 from deploy.settings.backups import Repository
 from deploy.settings.environment import own_server, smtp_environment
-from deploy.settings.layout import BACKUP, PROJECT, RESTIC
+from deploy.settings.layout import BACKUP, BACKUP_STATE, PROJECT, RESTIC
 from deploy.settings.model import HostSettings
 from deploy.settings.rules import longest_pause
 from deploy.version import VERSION
@@ -106,6 +106,7 @@ def _config(host: HostContext) -> bytes:
         "max_age_hours": chosen.max_age_hours,
         "keep": keep.model_dump(),
         "tell": _tell(host),
+        "state": BACKUP_STATE,
     }
     return (json.dumps(document, indent=2) + "\n").encode()
 

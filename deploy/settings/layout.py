@@ -29,6 +29,9 @@ BACKUP = f"{PROJECT}/backup"
 RESTORE_STATE = "/var/lib/calcom/restore.json"
 """How far a restore has come; there is none while the file is missing."""
 
+BACKUP_STATE = "/var/lib/calcom/backup"
+"""Folder of what the host knows of its runs without asking a repository."""
+
 RESTIC = "/usr/local/bin/restic"
 """The program that keeps the backups."""
 

@@ -32,6 +32,7 @@ from docker.models.containers import Container
 from deploy.lab import engine, images, inside, roots
 from deploy.roles import app
 from deploy.roles.context import HostContext
+from tests.bench.figures import Figure, all_met, show
 from tests.lab.certificates import self_signed
 from tests.lab.entrance import Entrance, read_answer, running_entrance, write_configuration
 from tests.unit.roles.hosts import DOMAIN, host_context
@@ -51,18 +52,6 @@ _PAGE = "/ada/intro"
 _SIGN_IN_PAGE = "/auth/login"
 """Reads the database."""
 _BOOKING = "/api/book/event"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str | None = None
-    """What it shall be, in words; None where it is there to be compared with."""
-    met: bool | None = None
 
 
 # --- What it costs
@@ -510,18 +499,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.only or PARTS:
             figures[name] = PARTS[name](bench)
             if not options.json:
-                _show(name, figures[name])
+                show(name, figures[name])
     if options.json:
         document = {name: [asdict(figure) for figure in found] for name, found in figures.items()}
         print(json.dumps(document, indent=2))
-    return 0 if all(figure.met is not False for found in figures.values() for figure in found) else 1
-
-
-def _show(name: str, figures: Sequence[Figure]) -> None:
-    print(name)
-    for figure in figures:
-        verdict = "" if figure.met is None else "met" if figure.met else "MISSED"
-        print(f"  {figure.name:48}{figure.value:10.2f} {figure.unit:10}{figure.goal or '':28}{verdict}")
+    return 0 if all(all_met(found) for found in figures.values()) else 1
 
 
 if __name__ == "__main__":

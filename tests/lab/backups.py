@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import secrets
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import docker
 
 from deploy.lab import images
 from deploy.onhost.backup import drill, manifest, run, runs
@@ -74,6 +78,8 @@ def running_database() -> Iterator[Database]:
     subprocess.run(
         [
             *("docker", "run", "--detach", "--name", name, "-e", "POSTGRES_USER=calcom"),
+            *("--label", "com.docker.compose.project=calcom"),
+            *("--label", f"com.docker.compose.service={name}"),
             *("-e", "POSTGRES_DB=calcom", "-e", "POSTGRES_HOST_AUTH_METHOD=trust"),
             *("--tmpfs", "/var/lib/postgresql/data", image),
         ],
@@ -119,6 +125,22 @@ class Backups:
         """Where the repository's own files lie."""
         return Path(self.repository.url)
 
+    def command(self, *arguments: str) -> list[str]:
+        """`onhost backup …` on these, as a program of its own."""
+        file = self.folder / "config.json"
+        document = {
+            **asdict(self.config),
+            "database": {
+                "service": self.config.service,
+                "user": self.config.user,
+                "name": self.config.database,
+            },
+            "environment_file": str(self.config.environment_file),
+            "state": str(self.config.state),
+        }
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return [sys.executable, "-m", "deploy.onhost", "backup", "--config", str(file), *arguments]
+
     def make_run(self) -> run.Outcome:
         return run.back_up(self.config, self.database.server, self.config.repositories)[0]
 
@@ -163,7 +185,7 @@ def new_backups(database: Database, folder: Path, restic: Path) -> Iterator[Back
     config = BackupConfig(
         instance=INSTANCE,
         restic=str(restic),
-        service="db",
+        service=database.server.container,
         user="calcom",
         database="calcom",
         repositories=[Repository("local", str(folder / "repository"), "a password")],
@@ -180,6 +202,17 @@ def new_backups(database: Database, folder: Path, restic: Path) -> Iterator[Back
         yield Backups(database, folder, config)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restic_program(client: docker.DockerClient, folder: Path) -> Path:
+    """The program, out of the lab's image, put into a folder."""
+    container = client.containers.create(images.ensure_service_image(client, images.RESTIC))
+    try:
+        copied = ["docker", "cp", "-L", f"{container.id}:/usr/bin/restic", str(folder / "restic")]
+        subprocess.run(copied, check=True, capture_output=True)
+    finally:
+        container.remove(v=True)
+    return folder / "restic"
 
 
 def archive_without(archive: bytes, name: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import docker
 import pytest
 
 from deploy.lab import engine, images
+from tests.lab.backups import restic_program
 from tests.lab.entrance import CERTIFICATE, WITHOUT_LIMITS, Entrance, running_entrance, write_configuration
 from tests.unit.roles.hosts import host_context
 
@@ -31,14 +31,7 @@ def haproxy(client: docker.DockerClient) -> str:
 @pytest.fixture(scope="session")
 def restic(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, out of the lab's image."""
-    program = tmp_path_factory.mktemp("restic") / "restic"
-    container = client.containers.create(images.ensure_service_image(client, images.RESTIC))
-    try:
-        copied = ["docker", "cp", "-L", f"{container.id}:/usr/bin/restic", str(program)]
-        subprocess.run(copied, check=True, capture_output=True)
-    finally:
-        container.remove(v=True)
-    return program
+    return restic_program(client, tmp_path_factory.mktemp("restic"))
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.onhost.backup import manifest, retention
 from deploy.onhost.backup.restic import Repository
+from deploy.onhost.failures import OnhostError
 from tests.lab.backups import Backups, Database, archive_without, new_backups, running_database
 
 pytestmark = pytest.mark.docker
@@ -171,6 +173,65 @@ def test_parts_without_a_manifest_are_no_run_and_a_manifest_without_parts_is_dam
     verdict = backups.drill()
     assert verdict.verdict == "damaged"
     assert "parts are missing: dump" in verdict.reasons
+
+
+def test_a_repository_that_was_set_back_is_found(backups: Backups, tmp_path: Path) -> None:
+    shutil.copytree(backups.place, tmp_path / "last-week")
+    assert backups.make_run().failure is None
+    newest = backups.manifest().run
+    shutil.rmtree(backups.place)
+    shutil.copytree(tmp_path / "last-week", backups.place)
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert verdict.reasons[0].startswith(newest)
+    assert "was set back" in verdict.reasons[0]
+
+
+def test_a_snapshot_of_the_future_is_damage_and_stops_the_retention(backups: Backups) -> None:
+    newest = backups.manifest()
+    later = datetime.now(UTC) + timedelta(days=1500)
+    tags = manifest.tags(manifest.new_run(later), "manifest", newest.instance)
+    backups.restic.store(newest.to_bytes(), manifest.NAME, tags, limit_seconds=60)
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert "lie in the future" in verdict.reasons[0]
+    assert verdict.run == newest.run, "the true one was restored"
+    with pytest.raises(OnhostError, match="nothing is forgotten"):
+        retention.forget(backups.restic, newest.instance, backups.config.keep, datetime.now(UTC))
+
+
+def test_a_missing_extension_is_named(backups: Backups) -> None:
+    backups.forge(dump=backups.database.altered_dump("create extension citext; drop extension citext"))
+    assert backups.drill().verdict == "proven"
+    backups.database.sql("create extension citext")
+    try:
+        assert backups.make_run().failure is None
+    finally:
+        backups.database.sql("drop extension citext")
+    backups.forge(dump=backups.database.altered_dump("select 1"))
+    verdict = backups.drill()
+    assert verdict.verdict == "damaged"
+    assert any("citext" in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_retention_that_does_not_work_is_unproven(backups: Backups) -> None:
+    long_after = datetime.now(UTC) + timedelta(hours=25)
+    keep = replace(backups.config.keep, last=1, daily=0, weekly=0, monthly=0, within_days=1)
+    config = replace(backups.config, keep=keep, max_age_hours=1000)
+    assert backups.drill(config=config, now=long_after).verdict == "proven"
+    verdict = backups.drill(config=config, now=long_after + timedelta(days=2))
+    assert verdict.verdict == "unproven"
+    assert "the retention is not obeyed" in verdict.reasons[0]
+
+
+def test_too_little_room_is_said_and_the_bytes_are_read_all_the_same(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_free = shutil.disk_usage("/")._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: nothing_free)
+    verdict = backups.drill()
+    assert verdict.verdict == "unproven"
+    assert "no room to restore it" in verdict.reasons[0]
 
 
 def test_an_old_run_is_unproven(backups: Backups) -> None:

@@ -10,7 +10,8 @@
  "keep": {"last": 7, "daily": 14, "weekly": 8, "monthly": 12, "within_days": 7},
  "tell": {"webhook": null, "metrics_file": null, "authorities": null,
           "mail": {"host": "…", "port": 587, "user": null, "password": null, "sender": "…",
-                   "recipients": ["…"]}}}
+                   "recipients": ["…"]}},
+ "state": "/var/lib/calcom/backup"}
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ from .restic import Repository
 from .telling import NOBODY, Telling
 
 FILE = Path("/opt/calcom/backup/config.json")
-STATE = Path("/var/lib/calcom/backup")
-"""What this machine knows of its runs without asking a repository."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,9 @@ class BackupConfig:
     """For a whole dump into one repository."""
     max_age_hours: float
     keep: Keep
+    state: Path
+    """Folder of what this machine knows of its runs without asking a repository."""
     telling: Telling = NOBODY
-    state: Path = STATE
 
     def repository(self, name: str) -> Repository:
         """The repository of that name; raises OnhostError naming those that exist."""
@@ -95,6 +95,7 @@ def load(path: Path = FILE) -> BackupConfig:
             limit_seconds=said["limit_seconds"],
             max_age_hours=said["max_age_hours"],
             keep=Keep(**said["keep"]),
+            state=Path(said["state"]),
             telling=Telling.from_json(said.get("tell", {})),
         )
     except (KeyError, TypeError) as error:
