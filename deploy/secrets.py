@@ -91,6 +91,7 @@ _MADE_ONCE: dict[str, tuple[str, Callable[[], str]]] = {
     "admin_password": ("sign-in of the administrator", _admin_password),
     "jwt_secret": ("signs tokens of the API's managed users (JWT_SECRET)", _random_hex),
     "backup_password": ("opens the host's backup repositories", _random_hex),
+    "replication_password": ("receives the database's log (backups.continuous)", _random_hex),
     "api_key": ("calstack's own API key", lambda: randomness.token_hex(16)),
 }
 _MADE_FOR_TLS = {
@@ -114,6 +115,7 @@ class HostSecrets:
     admin_password: str = field(repr=False)
     jwt_secret: str = field(repr=False)
     backup_password: str = field(repr=False)
+    replication_password: str = field(repr=False)
     api_key: str = field(repr=False)
     """Without the prefix `cal_`, as its hash in the database wants it (FACTS §4)."""
     _resolve: Callable[[str], str] = field(repr=False, compare=False)

@@ -22,6 +22,7 @@ from deploy.roles import (
     base,
     cache,
     certificate,
+    continuous,
     database,
     docker,
     images,
@@ -45,7 +46,8 @@ def site() -> None:
     docker.install_engine(host=context)
     images.put_images(host=context)
     proxy.try_configuration(host=context)
-    others = [item for role in (database, api, proxy, certificate, backups) for item in role.files(context)]
+    parts = (database, api, proxy, certificate, backups, continuous)
+    others = [item for role in parts for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)
     app.prepare_database(host=context)
@@ -54,6 +56,7 @@ def site() -> None:
     api.run_api(host=context)
     proxy.run_proxy(host=context)
     backups.install_program(host=context)
+    continuous.receive_log(host=context)
     jobs.install_jobs(host=context)
     certificate.obtain_certificate(host=context)
 

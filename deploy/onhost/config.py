@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from .backup.work import VERBS
+from .backup.verbs import VERBS
 from .certificate.settings import Settings as Certificate
 from .failures import OnhostError
 
@@ -45,7 +45,7 @@ class Backup:
     """Something that is done with backups, as /opt/calcom/backup/config.json describes them."""
 
     verb: str
-    """A key of `backup.work.VERBS`."""
+    """A key of `backup.verbs.VERBS`."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from . import joblog, pings, stamps
 from .backup import config as backup_config
 from .backup import telling
 from .backup import work as backup
+from .backup.verbs import VERBS
 from .call import Answer, CallError, call
 from .certificate import job as certificate
 from .certificate.settings import Settings as Certificate
@@ -153,7 +154,7 @@ def _work_on_backups(config: JobsConfig, job: Job, work: Backup, host_locked: bo
     try:
         known = backup_config.load()
         with contextlib.nullcontext() if host_locked else backup.host_lock(work.verb):
-            done = backup.VERBS[work.verb](known)
+            done = VERBS[work.verb](known)
         lines, failures = done.lines, done.failures
     except OnhostError as error:
         failures = [str(error)]

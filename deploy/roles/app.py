@@ -11,7 +11,7 @@ from pyinfra.api.deploy import deploy
 from deploy.operations import files as file_operations
 from deploy.operations import stack
 from deploy.rendering import ManagedDirectory, ManagedFile
-from deploy.roles import api
+from deploy.roles import api, continuous
 from deploy.roles.context import HostContext, origin
 from deploy.roles.environment_file import environment_file
 from deploy.roles.shared_environment import shared_environment
@@ -80,7 +80,8 @@ def _compose_file(host: HostContext) -> bytes:
         authority_hash=_hash(host.authority or b""),
         api_port=api.PORT,
         proxy_sockets=PROXY_SOCKETS,
-        database_hash=_hash(host.secrets.database_password.encode()),
+        database_hash=_hash(host.secrets.database_password.encode() + continuous.host_rules(host)),
+        **continuous.compose_values(host),
     )
 
 

@@ -10,6 +10,7 @@ from pyinfra.api.deploy import deploy
 
 from deploy.operations import backups as backup_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
+from deploy.roles import continuous
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import ONHOST, CronLine
 from deploy.settings.backups import Repository
@@ -54,12 +55,13 @@ def jobs(settings: HostSettings) -> dict[str, dict[str, Any]]:
             "pause_after_failure_seconds": 3000,
         }
         for name, verb, schedule, _ in _jobs(settings)
-    }
+    } | continuous.jobs(settings)
 
 
 def cron_lines(settings: HostSettings) -> list[CronLine]:
     """When cron starts them."""
-    return [CronLine(schedule, f"{ONHOST} job {name}", why) for name, _, schedule, why in _jobs(settings)]
+    own = [CronLine(schedule, f"{ONHOST} job {name}", why) for name, _, schedule, why in _jobs(settings)]
+    return [*own, *continuous.cron_lines(settings)]
 
 
 @deploy("Backups")
@@ -107,6 +109,7 @@ def _config(host: HostContext) -> bytes:
         "keep": keep.model_dump(),
         "tell": _tell(host),
         "state": BACKUP_STATE,
+        "continuous": continuous.config(host.settings),
     }
     return (json.dumps(document, indent=2) + "\n").encode()
 

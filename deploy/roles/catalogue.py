@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from deploy.rendering import ManagedDirectory, ManagedFile
-from deploy.roles import api, app, backups, base, certificate, database, docker, jobs, proxy
+from deploy.roles import api, app, backups, base, certificate, continuous, database, docker, jobs, proxy
 from deploy.roles.context import HostContext
 
-ROLES = (base, docker, database, app, api, proxy, certificate, backups, jobs)
+ROLES = (base, docker, database, app, api, proxy, certificate, backups, continuous, jobs)
 
 
 def all_files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:

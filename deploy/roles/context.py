@@ -46,6 +46,10 @@ class Secrets(Protocol):
     def backup_password(self) -> str:
         """What opens the host's backup repositories."""
 
+    @property
+    def replication_password(self) -> str:
+        """Password of the role that receives the database's log; letters and digits."""
+
     def resolve(self, name: str) -> str:
         """The value of `!secret NAME`; raises `CalstackError` where there is none."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.settings import rules
+from deploy.settings.continuous import Continuous
 from deploy.settings.section import FilePath, Line, SecretReference, Section
 from deploy.settings.smtp_server import SmtpServer
 
@@ -145,6 +146,7 @@ class Backups(Section):
     """How long a run may take for one repository."""
     keep: Keep = Keep()
     tell: Tell = Tell()
+    continuous: Continuous = Continuous()
     exclude: list[str] = []
     """Patterns, as of a shell, of paths below /opt/calcom that are left out."""
 
@@ -160,6 +162,15 @@ class Backups(Section):
         if len({repository.url for repository in value.values()}) < len(value):
             raise rules.refused("names one place twice", "keep one entry a place")
         return value
+
+    @model_validator(mode="after")
+    def _continuous_has_somewhere_to_go(self) -> Backups:
+        """`continuous` needs a repository."""
+        if self.continuous.enabled and not self.repositories:
+            raise rules.refused(
+                "has nowhere to send the log to", "name a place in backups.repositories", key="continuous"
+            )
+        return self
 
     @field_validator("schedule", "drill_schedule", "retention_schedule", "check_schedule")
     @classmethod

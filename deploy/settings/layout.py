@@ -32,6 +32,9 @@ RESTORE_STATE = "/var/lib/calcom/restore.json"
 BACKUP_STATE = "/var/lib/calcom/backup"
 """Folder of what the host knows of its runs without asking a repository."""
 
+CONTINUOUS = "/var/lib/calcom/continuous"
+"""Folder of continuous protection: what was received of the database's log, and what is made on the way."""
+
 RESTIC = "/usr/local/bin/restic"
 """The program that keeps the backups."""
 

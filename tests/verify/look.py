@@ -55,6 +55,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         "cron_file": lambda: _text("/etc/cron.d/calcom-jobs"),
         "jobs": _jobs,
         "backups": _backups,
+        "continuous": _continuous,
         "database": lambda: _database(containers),
         "database_reaches": lambda: _reaches_the_host(containers, "db"),
         "cache_reaches": lambda: _reaches_the_host(containers, "cache"),
@@ -302,6 +303,16 @@ def _backups() -> dict[str, Any] | None:
     if not Path("/opt/calcom/backup/config.json").exists():
         return None
     said: dict[str, Any] = json.loads(_run("python3", "/opt/calcom/onhost.pyz", "backup", "state"))
+    return said
+
+
+def _continuous() -> dict[str, Any] | None:
+    """What the host knows of the log in each repository; None where that is not sent."""
+    if not Path("/opt/calcom/wal/receive.sh").exists():
+        return None
+    said: dict[str, Any] = json.loads(
+        _run("python3", "/opt/calcom/onhost.pyz", "backup", "continuous", "state")
+    )
     return said
 
 

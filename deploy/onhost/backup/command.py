@@ -13,6 +13,7 @@ from ..clock import to_text, utc_now
 from ..failures import OnhostError
 from . import config, files, manifest, restore_command, retention, runs, state, work
 from .config import BackupConfig
+from .continuous import command as continuous
 from .drill import PROVEN
 from .manifest import Manifest
 from .restic import Repository, Restic
@@ -29,6 +30,7 @@ def add_to(commands: Any) -> None:
     listing.set_defaults(command=_list)
     knowing = verbs.add_parser("state", help="what is known without asking a repository, as JSON")
     knowing.set_defaults(command=_state)
+    continuous.add_to(verbs)
     drilling = verbs.add_parser("drill", help="restore and compare the newest runs now; verdicts as JSON")
     drilling.add_argument("--image", help="PostgreSQL image to restore into; else the database's own")
     drilling.set_defaults(command=_drill)

@@ -11,7 +11,10 @@
  "tell": {"webhook": null, "metrics_file": null, "authorities": null,
           "mail": {"host": "…", "port": 587, "user": null, "password": null, "sender": "…",
                    "recipients": ["…"]}},
- "state": "/var/lib/calcom/backup"}
+ "state": "/var/lib/calcom/backup",
+ "continuous": null}
+
+What stands under `continuous` is described in `continuous/settings.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from ..failures import OnhostError
+from .continuous.settings import Continuous
 from .restic import Repository
 from .telling import NOBODY, Telling
 
@@ -61,6 +65,8 @@ class BackupConfig:
     state: Path
     """Folder of what this machine knows of its runs without asking a repository."""
     telling: Telling = NOBODY
+    continuous: Continuous | None = None
+    """None where only runs are made."""
 
     def repository(self, name: str) -> Repository:
         """The repository of that name; raises OnhostError naming those that exist."""
@@ -97,6 +103,7 @@ def load(path: Path = FILE) -> BackupConfig:
             keep=Keep(**said["keep"]),
             state=Path(said["state"]),
             telling=Telling.from_json(said.get("tell", {})),
+            continuous=Continuous.from_json(said["continuous"]) if said.get("continuous") else None,
         )
     except (KeyError, TypeError) as error:
         raise OnhostError(f"{path} lacks or misplaces {error}; deploy writes it anew") from error

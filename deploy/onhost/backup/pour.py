@@ -35,19 +35,31 @@ def pour(
     reading, environment = restic.reading(snapshot, name)
     with programs.Running(reading, environment=environment) as source:
         source.input.close()
-        hung = threading.Event()
-        timer = threading.Timer(limit_seconds, _cut, (source, hung))
-        timer.start()
         try:
-            count, digest, code, words = _copy(source, command)
-        finally:
-            timer.cancel()
-        errors = "" if hung.is_set() else source.errors.read().decode(errors="replace")
-        if hung.is_set():
+            poured = pass_to(source, command, limit_seconds=limit_seconds)
+        except programs.ProgramHungError as error:
             what = f"the repository {restic.repository.name} did not hand out {name}"
-            raise RepositoryError("hung", f"{what} within {limit_seconds:g} s")
+            raise RepositoryError("hung", f"{what} within {limit_seconds:g} s") from error
+        errors = source.errors.read().decode(errors="replace")
         if source.wait() != 0:
             raise restic.error(programs.Finished(source.wait(), b"", errors))
+    return poured
+
+
+def pass_to(source: programs.Running, command: Sequence[str] | None, *, limit_seconds: float) -> Poured:
+    """Read what a program writes to its end, and give it to another one where one is named.
+
+    Raises ProgramHungError, with the first program ended, when that takes longer than `limit_seconds`.
+    """
+    hung = threading.Event()
+    timer = threading.Timer(limit_seconds, _cut, (source, hung))
+    timer.start()
+    try:
+        count, digest, code, words = _copy(source, command)
+    finally:
+        timer.cancel()
+    if hung.is_set():
+        raise programs.ProgramHungError(f"the program did not end within {limit_seconds:g} s")
     return Poured(count, digest, code, words)
 
 

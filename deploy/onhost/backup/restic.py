@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from .. import programs
@@ -189,6 +190,15 @@ class Restic:
         arguments = ["backup", "--json", "--stdin", "--stdin-filename", name, *self._identity(tags)]
         return self._backup(arguments, name, source=content, limit_seconds=limit_seconds)
 
+    def store_folder(self, folder: Path, tags: Sequence[str], *, limit_seconds: float) -> Stored:
+        """Keep what lies in a folder as a new snapshot; nothing in it may change meanwhile."""
+        arguments = ["backup", "--json", "--no-scan", "--ignore-ctime", *self._identity(tags), "."]
+        return self._backup(arguments, str(folder), limit_seconds=limit_seconds, within=folder)
+
+    def restore_folder(self, snapshot: str, target: Path, *, limit_seconds: float) -> None:
+        """Write all that a snapshot holds into a folder, with owners and modes."""
+        self._call(["restore", "--no-lock", snapshot, "--target", str(target)], limit_seconds=limit_seconds)
+
     def read(self, snapshot: str, name: str, *, limit_seconds: float) -> bytes:
         """The bytes of a small file in a snapshot; every blob of it is verified by restic on the way."""
         arguments = ["dump", "--no-lock", snapshot, f"/{name}"]
@@ -238,9 +248,15 @@ class Restic:
         return [self._binary, *self._common, *arguments]
 
     def _backup(
-        self, arguments: Sequence[str], name: str, *, limit_seconds: float, source: bytes = b""
+        self,
+        arguments: Sequence[str],
+        name: str,
+        *,
+        limit_seconds: float,
+        source: bytes = b"",
+        within: Path | None = None,
     ) -> Stored:
-        done = self._run([*_patience(limit_seconds), *arguments], limit_seconds, source)
+        done = self._run([*_patience(limit_seconds), *arguments], limit_seconds, source, within)
         summary = _summary(done.output)
         stored = summary.get("snapshot_id")
         if done.code == 0 and summary.get("total_bytes_processed", 0) > 0 and stored:
@@ -264,10 +280,18 @@ class Restic:
             raise self.error(done)
         return done
 
-    def _run(self, arguments: Sequence[str], limit_seconds: float, source: bytes = b"") -> programs.Finished:
+    def _run(
+        self,
+        arguments: Sequence[str],
+        limit_seconds: float,
+        source: bytes = b"",
+        within: Path | None = None,
+    ) -> programs.Finished:
+        # Started within the folder, restic keeps nothing of the way to it.
+        place = ["env", "-C", str(within)] if within else []
         try:
             return programs.run(
-                self._command(arguments),
+                [*place, *self._command(arguments)],
                 limit_seconds=limit_seconds,
                 environment=self._environment,
                 source=source,

@@ -53,7 +53,7 @@ def runs_now(config: BackupConfig, names: Sequence[str] = ()) -> list[run.Outcom
 
 def make_run(config: BackupConfig) -> Done:
     """One run in every repository, as `runs_now`."""
-    _be_nice()
+    be_nice()
     outcomes = runs_now(config)
     lines = [
         f"{outcome.repository}: {outcome.run} stored, {_size(outcome.bytes_read)} read, "
@@ -66,7 +66,7 @@ def make_run(config: BackupConfig) -> Done:
 
 def prove(config: BackupConfig) -> Done:
     """The drill of every repository's newest run."""
-    _be_nice()
+    be_nice()
     verdicts = drills(config, database_image(config))
     failures = [_verdict_line(verdict) for verdict in verdicts if verdict.verdict != PROVEN]
     return Done([_verdict_line(verdict) for verdict in verdicts if verdict.verdict == PROVEN], failures)
@@ -119,7 +119,7 @@ def _check(config: BackupConfig, repository: Repository, now: datetime) -> str:
 
 
 def _each(config: BackupConfig, work: Callable[[BackupConfig, Repository, datetime], str]) -> Done:
-    _be_nice()
+    be_nice()
     lines, failures = [], []
     for repository in config.repositories:
         try:
@@ -135,7 +135,7 @@ def last_proven(config: BackupConfig) -> dict[str, state.Known]:
     return {repository.name: state.read(config.state, repository.name) for repository in config.repositories}
 
 
-def _be_nice() -> None:
+def be_nice() -> None:
     """Give way to the instance, with all that is started from here (setpriority(2))."""
     there = os.getpriority(os.PRIO_PROCESS, 0)
     os.setpriority(os.PRIO_PROCESS, 0, max(there, _NICENESS))

@@ -22,6 +22,7 @@ SECRETS = {
     "admin_password": "Ada-likes-27-numbers",
     "jwt_secret": "d4" * 32,
     "backup_password": "e5" * 32,
+    "replication_password": "f6" * 32,
 }
 IMAGES = {
     "web": {"reference": "calstack-lab/calcom:6.2.0", "pull": "never"},
@@ -52,6 +53,7 @@ class KnownSecrets:
     admin_password = SECRETS["admin_password"]
     jwt_secret = SECRETS["jwt_secret"]
     backup_password = SECRETS["backup_password"]
+    replication_password = SECRETS["replication_password"]
 
     def resolve(self, name: str) -> str:
         """What the user gave under that name."""
