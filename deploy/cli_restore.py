@@ -35,6 +35,12 @@ class Told(Protocol):
 @limit_option
 @json_option
 @click.argument("run", required=False)
+@click.option(
+    "--at",
+    "moment",
+    metavar="TIME",
+    help="Instead of RUN: any moment, UTC unless it says otherwise, or `latest` (docs/continuous.md).",
+)
 @click.option("--from", "repository", metavar="REPOSITORY", help="Only from there; else from any.")
 @click.option("--yes", is_flag=True, help="Restore without asking.")
 @click.option(
@@ -62,6 +68,7 @@ def restore_command(
     limit: Sequence[str],
     as_json: bool,
     run: str | None,
+    moment: str | None,
     repository: str | None,
     yes: bool,
     without_safety_run: bool,
@@ -78,10 +85,19 @@ def restore_command(
 
     Example: calstack restore --limit cal1
 
+    Example: calstack restore --at "2026-11-24 14:05" --limit cal1
+
     Example: calstack restore 20261124T0217 --table Booking --to bookings.csv
     """
     if (table is None) != (to is None):
         raise InputError("--table and --to go together", fix="give both, or neither")
+    if moment is not None:
+        if run or table or take_key:
+            raise InputError(
+                "--at takes the whole database to a moment, and nothing else",
+                fix="leave out RUN, --table and --take-key",
+            )
+        run = restoring.at(moment)
     if how is not None and (run or repository or table):
         raise InputError(f"--{how} knows which run it is about", fix=f"calstack restore --{how}")
     if table is not None and to is not None:

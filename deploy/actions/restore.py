@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from deploy.actions import maintenance
@@ -24,6 +25,8 @@ from deploy.operations import stack
 from deploy.secrets import SecretStore
 from deploy.settings.layout import PROJECT, REDIS_CLI
 
+LATEST = "latest"
+"""The newest moment there is."""
 _COMPOSE = f"cd {PROJECT} && docker compose --progress quiet"
 _MIGRATION_SECONDS = 1800
 _FILLING, _FILLED, _STOPPING, _EXCHANGED, _PROVEN = "filling", "filled", "stopping", "exchanged", "proven"
@@ -48,6 +51,8 @@ class Plan:
     def lines(self) -> list[str]:
         """What a person wants to know before it is done."""
         look = self.look
+        if look["moment"] is not None:
+            return self._lines_of_moment()
         proof = "proven by a drill" if look["proven"] else "not proven by a drill"
         lines = [
             f"{self.instance}: the database becomes what it was in the run {self.run}",
@@ -65,6 +70,18 @@ class Plan:
                 "  what was encrypted under the present one goes with the present database",
             ]
         return lines
+
+    def _lines_of_moment(self) -> list[str]:
+        look = self.look
+        what = "as it was at" if self.run != f"at {LATEST}" else "the newest there is, whole up to"
+        return [
+            f"{self.instance}: the database becomes {what} {look['moment']}",
+            f"  {_age(look['age_hours'])} ago, by the log in the repository {look['repository']}; "
+            f"the newest booking now: {look['live_newest_booking'] or 'none'} (UTC)",
+            _gone(look["bookings_since"]),
+            *(f"  {remark}" for remark in look["remarks"]),
+            *(f"  not from {name}: {why}" for name, why in look["unreachable"].items()),
+        ]
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,20 @@ class Restored:
             "notes": self.notes,
             "seconds": round(self.seconds, 1),
         }
+
+
+def at(moment: str) -> str:
+    """What stands for a moment where else a run's id stands; raises `InputError` where it is none."""
+    if moment == LATEST:
+        return f"at {LATEST}"
+    try:
+        said = datetime.fromisoformat(moment)
+    except ValueError:
+        raise InputError(
+            f"{moment!r} is no moment", where="--at", fix='write it like "2026-11-24 14:05" (UTC), or latest'
+        ) from None
+    said = said if said.tzinfo else said.replace(tzinfo=UTC)
+    return f"at {said.astimezone(UTC).isoformat()}"
 
 
 def plan(instance: Instance, run: str | None, repository: str | None, *, take_key: bool = False) -> Plan:

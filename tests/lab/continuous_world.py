@@ -69,7 +69,7 @@ class World:
         ready = ["docker", "exec", self.server.container, "pg_isready", "-q", "-h", "127.0.0.1"]
         wait_for(lambda: subprocess.run(ready, check=False).returncode == 0)
         self.sql(f"create role {self.continuous.role} replication login password '{PASSWORD}'")
-        self.sql('create table "Booking" (id serial primary key, title text, "createdAt" timestamptz)')
+        self.sql('create table "Booking" (id serial primary key, title text, "createdAt" timestamp)')
 
     def start_receiver(self) -> None:
         self._run(

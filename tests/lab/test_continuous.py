@@ -14,6 +14,7 @@ import pytest
 from deploy.onhost.backup.continuous import bases, receiver, ship, state
 from deploy.onhost.backup.continuous.choice import NoWayBackError
 from deploy.onhost.backup.restic import RepositoryError
+from deploy.onhost.backup.restore import Restoring
 from deploy.onhost.failures import OnhostError
 from tests.lab.continuous_world import World, new_world, wait_for
 
@@ -100,6 +101,25 @@ def test_a_moment_before_the_first_base_is_refused(told: Told) -> None:
 def test_a_moment_that_was_not_sent_yet_is_refused(told: Told) -> None:
     with pytest.raises(NoWayBackError, match=r"the log is whole up to .*--at latest"):
         told.world.titles(datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_a_moment_is_poured_beside_the_live_database(told: Told, tmp_path: Path) -> None:
+    config = replace(told.world.config, continuous=told.world.continuous)
+    restoring = Restoring(config, told.world.server, tmp_path / "restore.json")
+    asked = f"at {told.first.isoformat()}"
+    look = restoring.look(asked, None)
+    assert (look.run, look.repository, look.obstacles) == (asked, "local", [])
+    assert look.moment is not None
+    assert look.bookings_since == len(told.world.sql(_AFTER.format(told.first.isoformat())))
+    restoring.fill(asked, "local")
+    beside = replace(told.world.server, database=restoring.exchange.restored)
+    titles = beside.rows('select title from "Booking" order by id', application="test")
+    assert titles == [["before the base"], ["first"]]
+    assert told.world.leftovers() == []
+    restoring.abandon()
+
+
+_AFTER = 'select 1 from "Booking" where "createdAt" > \'{}\''
 
 
 def test_a_lost_full_base_is_named(copy: Told) -> None:

@@ -7,7 +7,7 @@ and starts the app, and tests it. Each may be repeated, and each is refused wher
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,9 +17,11 @@ from . import beside, key, ongoing, run, state
 from .beside import APPLICATION, Report, Source
 from .choice import Chosen, choose
 from .config import BackupConfig
+from .continuous.moment import ChosenMoment, choose_moment, is_moment, source_of_moment
 from .exchange import Exchange
 from .ongoing import EXCHANGED, FILLED, FILLING, PROVEN, STOPPING, Ongoing
 from .postgres import DatabaseError, Server, Session, quoted
+from .scratch import image_of
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Look:
     """Repositories that could not be asked."""
     obstacles: list[str]
     """Why this run cannot take the instance's place; empty where it can."""
+    moment: str | None = None
+    """UTC, RFC 3339, where it is no run but a moment that the database's log leads to."""
+    remarks: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """For the control machine."""
@@ -67,7 +72,12 @@ class Restoring:
         return Exchange(self.live)
 
     def look(self, asked: str | None, repository: str | None) -> Look:
-        """What restoring this run would mean; changes nothing. Raises OnhostError where there is none."""
+        """What restoring this run, or going back to this moment, would mean; changes nothing.
+
+        Raises OnhostError where there is no such run, or no way to the moment.
+        """
+        if asked is not None and is_moment(asked):
+            return self._look_at_moment(choose_moment(self.config, asked, repository))
         now = utc_now()
         chosen = choose(self.config, asked, repository, now)
         promised = chosen.promised.record
@@ -91,11 +101,18 @@ class Restoring:
     def fill(
         self, asked: str, repository: str, report: Report = lambda _: None, *, take_key: bool = False
     ) -> None:
-        """Restore that run beside the live database, and compare it. The instance is not touched.
+        """Restore that run, or that moment, beside the live database, and compare it.
+
+        The instance is not touched.
 
         `take_key`: the run's encryption key shall become the host's, where it is another one; without that
         such a run is refused.
         """
+        if is_moment(asked):
+            moment, image = choose_moment(self.config, asked, repository), image_of(self.live)
+            with source_of_moment(self.config, moment, image, report) as source:
+                self.fill_from(source, repository, report)
+            return
         chosen = choose(self.config, asked, repository, utc_now())
         if obstacles := self._obstacles(chosen):
             raise OnhostError("; ".join(obstacles))
@@ -128,6 +145,26 @@ class Restoring:
             ongoing.remove(self.file)
             raise
         ongoing.write(self.file, replace(now, step=FILLED))
+
+    def _look_at_moment(self, chosen: ChosenMoment) -> Look:
+        newest, since = self._bookings(chosen.reached.strftime("%F %T.%f"))
+        return Look(
+            run=chosen.name,
+            repository=chosen.repository.name,
+            started=to_text(chosen.reached),
+            age_hours=round((utc_now() - chosen.reached).total_seconds() / 3600, 1),
+            bytes=0,
+            app_version=None,
+            proven=False,
+            newest_booking=None,
+            live_newest_booking=newest,
+            bookings_since=since,
+            same_key=True,
+            unreachable=dict(chosen.unreachable),
+            obstacles=[],
+            moment=chosen.reached.isoformat(timespec="milliseconds"),
+            remarks=list(chosen.way.remarks),
+        )
 
     def stop(self, *, own_maintenance: bool) -> None:
         """Note that the maintenance page is about to be shown and the app to be stopped."""

@@ -128,6 +128,14 @@ class Scratch:
         programs.run(["docker", "rm", "--force", "--volumes", self._name], limit_seconds=_QUICK_SECONDS)
 
 
+def image_of(server: Server) -> str:
+    """Id of the image that a server runs, so that a scratch database has the same version."""
+    found = programs.run(
+        ["docker", "inspect", "--format", "{{.Image}}", server.container], limit_seconds=_QUICK_SECONDS
+    )
+    return found.output.decode().strip()
+
+
 def remove_leftovers() -> int:
     """Remove scratch databases whose maker was killed; how many."""
     listed = programs.run(

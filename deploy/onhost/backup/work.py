@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Callable, ContextManager, Mapping, Sequence
 
-from .. import programs
 from ..clock import utc_now
 from ..failures import OnhostError
 from ..locks import HostLock
@@ -84,9 +83,7 @@ def drills(config: BackupConfig, image: str, names: Sequence[str] = ()) -> list[
 
 def database_image(config: BackupConfig) -> str:
     """Id of the image that the instance's database runs; raises OnhostError where there is none."""
-    server = run.database_server(config)
-    found = programs.run(["docker", "inspect", "--format", "{{.Image}}", server.container], limit_seconds=60)
-    return found.output.decode().strip()
+    return scratch.image_of(run.database_server(config))
 
 
 def forget_and_prune(config: BackupConfig) -> Done:

@@ -29,6 +29,8 @@ LOOK: dict[str, Any] = {
     "same_key": True,
     "unreachable": {},
     "obstacles": [],
+    "moment": None,
+    "remarks": [],
 }
 
 

@@ -77,7 +77,7 @@ def _of_one_system(bases: Sequence[Base], log: Sequence[Piece]) -> list[Base]:
             max((piece.until for piece in log if piece.system == system), default=None) for system in systems
         ]
         raise NoWayBackError(
-            "the repository holds the log of several databases, one after the other, so say a moment: the last "
+            "the repository holds the log of several databases, so say a moment: the last "
             f"ones are {', '.join(exact(end) for end in ends if end)}"
         )
     return list(bases)

@@ -11,6 +11,7 @@ from typing import Sequence
 
 from ...clock import utc_now
 from ...failures import OnhostError
+from ...locks import FileLock
 from ..config import BackupConfig
 from ..postgres import Server
 from ..restic import Repository, RepositoryError, Restic
@@ -41,8 +42,16 @@ class Sent:
 def send(config: BackupConfig, continuous: Continuous, server: Server) -> Sent:
     """Send what is new to every repository, and say how old the newest is that each of them holds.
 
-    A database that does not answer keeps nothing from being sent.
+    A database that does not answer keeps nothing from being sent. Whoever else sends is waited for: two that
+    make one new repository at the same time leave it without a key that opens it.
     """
+    with FileLock(
+        continuous.folder / "send.lock", who="onhost", what="sending the log", wait_seconds=_SEND_SECONDS
+    ):
+        return _send(config, continuous, server)
+
+
+def _send(config: BackupConfig, continuous: Continuous, server: Server) -> Sent:
     now = utc_now()
     present, trouble = _situation(server, continuous)
     certain = now if present is not None and present.received_all else None
