@@ -73,7 +73,7 @@ class Plan:
 
     def _lines_of_moment(self) -> list[str]:
         look = self.look
-        what = "as it was at" if self.run != f"at {LATEST}" else "the newest there is, whole up to"
+        what = "what it was at" if self.run != f"at {LATEST}" else "the newest there is, whole up to"
         return [
             f"{self.instance}: the database becomes {what} {look['moment']}",
             f"  {_age(look['age_hours'])} ago, by the log in the repository {look['repository']}; "

@@ -44,7 +44,7 @@ def send_log(config: BackupConfig) -> Done:
             # Who is at work there is not disturbed: the next hour will do.
             with contextlib.suppress(OnhostError):
                 ship.forget(config, continuous, repository)
-    lines = [f"{name}: {lag:.0f} s" for name, lag in sent.lag_seconds.items()]
+    lines = [f"{name}: {_age(lag)}" for name, lag in sent.lag_seconds.items()]
     return Done(lines, judge(continuous, sent, bases.lacking(config, continuous)))
 
 
