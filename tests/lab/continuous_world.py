@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,11 +20,12 @@ from deploy.onhost.backup.config import BackupConfig
 from deploy.onhost.backup.continuous import bases, pieces, receiver, ship
 from deploy.onhost.backup.continuous.recover import Recovered, Recovery, find_way
 from deploy.onhost.backup.continuous.settings import POSTGRES, Continuous
-from deploy.onhost.backup.postgres import Server
+from deploy.onhost.backup.postgres import DatabaseError, Server, Session
 from deploy.onhost.backup.restic import Repository, Restic
+from deploy.onhost.failures import OnhostError
 from deploy.rendering import render
 from deploy.roles import continuous as role
-from tests.lab.backups import INSTANCE, new_backups
+from tests.lab.backups import INSTANCE, Database, new_backups
 
 PASSWORD = "a password of the receiver"
 
@@ -195,12 +198,9 @@ def new_world(folder: Path, restic: Path, *, slot_keeps: int = 1024) -> Iterator
         keep_fulls=2,
         local_mb=1024,
     )
-    with contextlib.ExitStack() as stack:
-        database = None
-        backups = stack.enter_context(new_backups(database, folder / "backups", restic))  # type: ignore[arg-type]
-        world = World(
-            name, images.ensure_postgres_image(), folder, backups.config, continuous, str(slot_keeps)
-        )
+    database = Database(Server(f"{name}-db"), images.ensure_postgres_image())
+    with new_backups(database, folder / "backups", restic) as backups:
+        world = World(name, database.image, folder, backups.config, continuous, str(slot_keeps))
         try:
             world.start_database()
             world.start_receiver()
@@ -209,6 +209,44 @@ def new_world(folder: Path, restic: Path, *, slot_keeps: int = 1024) -> Iterator
             for container in world.containers:
                 world.end(container)
             subprocess.run(["docker", "network", "rm", name], capture_output=True, check=False)
+
+
+@contextmanager
+def booking(world: World) -> Iterator[dict[int, float]]:
+    """Books until the database is gone; when each was acknowledged comes out, by number."""
+    acknowledged: dict[int, float] = {}
+
+    def book() -> None:
+        with contextlib.suppress(DatabaseError), Session(world.server, "load") as session:
+            for number in itertools.count(1):
+                session.rows(f'insert into "Booking" (title, "createdAt") values (\'{number}\', now())')  # noqa: S608
+                acknowledged[number] = time.monotonic()
+
+    worker = threading.Thread(target=book)
+    worker.start()
+    try:
+        yield acknowledged
+    finally:
+        worker.join(60)
+
+
+@contextmanager
+def sending(world: World, every: float) -> Iterator[None]:
+    """Sends the log all the time, as the job does; ends with the block, without a last round."""
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.wait(every):
+            with contextlib.suppress(OnhostError):
+                world.send()
+
+    worker = threading.Thread(target=send)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join(180)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +18,11 @@ from deploy.onhost.backup.continuous.choice import NoWayBackError
 from deploy.onhost.backup.restic import RepositoryError
 from deploy.onhost.backup.restore import Restoring
 from deploy.onhost.failures import OnhostError
-from tests.lab.continuous_world import World, new_world, wait_for
+from tests.lab.continuous_world import World, booking, new_world, sending, wait_for
 
 pytestmark = pytest.mark.docker
+
+_OLDEST_LOSS_SECONDS = 60
 
 
 @pytest.fixture
@@ -272,3 +276,27 @@ def test_what_waits_for_a_repository_is_bounded(world: World) -> None:
     # The other repository notices that something is missing between what it has and what comes now.
     world.settle()
     assert bases.lacking(world.config, world.continuous) == ["local"]
+
+
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(number, marks=pytest.mark.long) for number in range(2, 6))]
+)
+def test_a_disk_that_is_lost_under_load_costs_the_last_seconds(world: World, seed: int) -> None:
+    """Bookings all the time, sent every two seconds; then server and disk are gone at any moment."""
+    world.make_base()
+    with booking(world) as acknowledged, sending(world, every=2):
+        time.sleep(8 + random.Random(seed).uniform(0, 4))  # noqa: S311 - it has to be the same each time
+        world.end(world.server.container)
+        gone_at = time.monotonic()
+    world.end(world.receiver)
+    shutil.rmtree(world.continuous.folder)
+    world.continuous.folder.mkdir()
+    there = {int(title) for title in world.titles()}
+    lost = {number: gone_at - at for number, at in acknowledged.items() if number not in there}
+    assert len(acknowledged) > 100
+    assert there, "nothing came back"
+    assert not [number for number, age in lost.items() if age > _OLDEST_LOSS_SECONDS], lost
+    # What is lost is the end, without holes.
+    assert not lost or min(lost) > max(there & acknowledged.keys())
+    oldest = max(lost.values(), default=0)
+    print(f"{len(acknowledged)} acknowledged, {len(lost)} lost, the oldest {oldest:.1f} s before the end")
