@@ -126,7 +126,6 @@ class Bench:
             self.shell(f"{restic} dump {part} /database.dump | {into} --no-owner")
             with Session(scratch, "bench") as session:
                 record.read(session)
-                record.owned_sequences_behind(session)
 
     def newest_dump(self, name: str) -> str:
         """The snapshot of the newest run's dump."""

@@ -200,6 +200,15 @@ def test_a_snapshot_of_the_future_is_damage_and_stops_the_retention(backups: Bac
         retention.forget(backups.restic, newest.instance, backups.config.keep, datetime.now(UTC))
 
 
+def test_a_sequence_that_was_behind_before_is_no_damage(backups: Backups) -> None:
+    backups.database.sql("""select setval('"Booking_id_seq"', 17)""")
+    try:
+        assert backups.make_run().failure is None
+    finally:
+        backups.database.sql("""select setval('"Booking_id_seq"', 3000)""")
+    assert backups.drill().verdict == "proven"
+
+
 def test_a_missing_extension_is_named(backups: Backups) -> None:
     backups.forge(dump=backups.database.altered_dump("create extension citext; drop extension citext"))
     assert backups.drill().verdict == "proven"

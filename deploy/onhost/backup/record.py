@@ -218,29 +218,3 @@ def _newest_booking(session: Session) -> str | None:
 
 def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def owned_sequences_behind(session: Session) -> list[str]:
-    """Sequences that would hand out a number which a row of their column has already."""
-    owned = session.rows(
-        """
-        select sn.nspname, s.relname, tn.nspname, t.relname, a.attname
-        from pg_class s join pg_namespace sn on sn.oid = s.relnamespace
-        join pg_depend d on d.objid = s.oid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i')
-          and d.refclassid = 'pg_class'::regclass
-        join pg_class t on t.oid = d.refobjid join pg_namespace tn on tn.oid = t.relnamespace
-        join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid
-        where s.relkind = 'S' order by 1, 2
-        """
-    )
-    behind = []
-    for schema, sequence, table_schema, table, column in owned:
-        reached = session.rows(
-            f"select coalesce(max({identifier(column)}), 0) > coalesce((select last_value from pg_sequences "  # noqa: S608
-            f"where schemaname = {quoted(schema)} and sequencename = {quoted(sequence)}), 0) "
-            f"from {identifier(table_schema, table)}",
-            limit_seconds=_TABLE_SECONDS,
-        )
-        if reached[0][0] == "t":
-            behind.append(f"{schema}.{sequence}")
-    return behind
