@@ -129,6 +129,25 @@ def test_one_address_cannot_hold_all_connections(small: Entrance, port: int) -> 
     assert small.ask("/ada").status == 200, "who lets go may come again"
 
 
+def test_one_address_sends_few_large_bodies_at_once(entrance: Entrance) -> None:
+    head = (
+        f"POST /api/trpc/viewer/me/updateProfile HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            slow = stack.enter_context(entrance.connect(443))
+            slow.sendall(head.encode() + b"x" * 60_000)
+        time.sleep(0.5)
+        with entrance.connect(443) as ninth:
+            ninth.sendall(head.encode())
+            refused = read_answer(ninth)
+        assert (refused.status, refused.headers["retry-after"]) == (429, "10")
+        assert entrance.ask("/api/book/event", method="POST", body=b"x" * 2000).status == 200
+    time.sleep(0.5)
+    large = b"x" * 100_000
+    assert entrance.ask("/api/avatar", method="POST", body=large).seen["body_length"] == len(large)
+
+
 # --- Smuggling, HTTP/1.1
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: " + DOMAIN.encode() + b"\r\n\r\n"
