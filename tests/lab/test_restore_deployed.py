@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,16 +19,20 @@ from tests.deployed_lab import REPOSITORY, DeployedLab
 pytestmark = pytest.mark.docker
 
 _STATE = "cat /var/lib/calcom/restore.json 2>/dev/null || true"
-_BOOK = """insert into \\"Booking\\" (uid, title, \\"startTime\\", \\"endTime\\", status)
+_BOOK = """insert into "Booking" (uid, title, "startTime", "endTime", status)
 values ('{uid}', 'Kept', now(), now() + interval '1 hour', 'cancelled')"""
+
+
+def _sql(lab: DeployedLab, query: str) -> list[str]:
+    return lab.sql(query.replace('"', '\\"'))
 
 
 @pytest.fixture(scope="module")
 def lab(deployed_lab: DeployedLab) -> Iterator[DeployedLab]:
     """The lab with a booking of ours, one that takes nobody's time."""
-    deployed_lab.sql(_BOOK.format(uid="kept"))
+    _sql(deployed_lab, _BOOK.format(uid="kept"))
     yield deployed_lab
-    deployed_lab.sql("""delete from \\"Booking\\" where uid in ('kept', 'late')""")
+    _sql(deployed_lab, """delete from "Booking" where uid in ('kept', 'late')""")
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +48,11 @@ def _make_run(lab: DeployedLab) -> str:
 
 
 def _bookings(lab: DeployedLab) -> list[str]:
-    return lab.sql("""select uid from \\"Booking\\" where uid in ('kept', 'late') order by uid""")
+    return _sql(lab, """select uid from "Booking" where uid in ('kept', 'late') order by uid""")
 
 
 def _databases(lab: DeployedLab) -> list[str]:
-    return lab.sql("select datname from pg_database where datname like 'calcom%' order by 1")
+    return _sql(lab, "select datname from pg_database where datname like 'calcom%' order by 1")
 
 
 def _step(lab: DeployedLab) -> str | None:
@@ -61,13 +66,12 @@ def _guest_sees(lab: DeployedLab) -> int:
 
 
 def _lose_it_and_book_another(lab: DeployedLab) -> None:
-    lab.sql("""delete from \\"Booking\\" where uid in ('kept', 'late')""")
-    lab.sql(_BOOK.format(uid="late"))
+    _sql(lab, """delete from "Booking" where uid in ('kept', 'late')""")
+    _sql(lab, _BOOK.format(uid="late"))
 
 
-def _kill_at(lab: DeployedLab, step: str, *arguments: str) -> None:
-    """Begin a restore, and kill it with all that it started once it is at this step."""
-    process = subprocess.Popen(
+def _begin(lab: DeployedLab, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         lab.command(*arguments),
         cwd=REPOSITORY,
         env=lab.environment,
@@ -76,14 +80,33 @@ def _kill_at(lab: DeployedLab, step: str, *arguments: str) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _kill_at(lab: DeployedLab, step: str, *arguments: str) -> None:
+    """Begin a restore, and kill it with all that it started once it is at this step."""
+    process = _begin(lab, *arguments)
     try:
         deadline = time.monotonic() + 120
         while _step(lab) != step:
             assert process.poll() is None, f"it ended before it was at the step {step}"
             assert time.monotonic() < deadline, f"it did not come to the step {step}"
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(process)
+
+
+def _wait_for_the_host(lab: DeployedLab) -> None:
+    """Until what the host was at for a killed restore has ended, and tidied up."""
+    busy = "pgrep -f '[o]nhost.pyz backup restore' >/dev/null && echo busy || true"
+    deadline = time.monotonic() + 60
+    while lab.on_host(busy).strip():
+        assert time.monotonic() < deadline, "the host goes on with a restore whose control machine is gone"
+        time.sleep(0.2)
 
 
 def test_a_table_of_a_run_lands_in_a_file_of_ours_alone(lab: DeployedLab, run: str, tmp_path: Path) -> None:
@@ -125,9 +148,7 @@ def test_a_lost_booking_comes_back_and_can_be_taken_back(lab: DeployedLab, run: 
 def test_killed_while_filling_it_leaves_the_instance_untouched(lab: DeployedLab, run: str) -> None:
     _lose_it_and_book_another(lab)
     _kill_at(lab, "filling", "restore", run, "--yes")
-    deadline = time.monotonic() + 30
-    while _step(lab) is not None and time.monotonic() < deadline:
-        time.sleep(0.5)
+    _wait_for_the_host(lab)
     assert (_step(lab), _databases(lab), _bookings(lab)) == (None, ["calcom"], ["late"])
     assert _guest_sees(lab) == 200
 
@@ -161,12 +182,11 @@ def test_killed_behind_the_exchange_it_goes_on(lab: DeployedLab, run: str) -> No
 
 
 def test_an_app_that_fails_its_test_is_put_back(lab: DeployedLab) -> None:
-    """A run without the schedules: guests find no time to book."""
+    """A run of a moment at which the table of webhooks had another name: none arrives."""
     _lose_it_and_book_another(lab)
-    lab.sql('create table kept_schedules as select * from "Availability"')
-    lab.sql('delete from "Availability"')
+    _sql(lab, 'alter table "Webhook" rename to webhook_away')
     bad = _make_run(lab)
-    lab.sql('insert into "Availability" select * from kept_schedules; drop table kept_schedules')
+    _sql(lab, 'alter table webhook_away rename to "Webhook"')
     failed = lab.calstack("restore", bad, "--yes")
     assert failed.returncode == 1
     assert "the smoke test failed" in failed.stderr
@@ -174,3 +194,35 @@ def test_an_app_that_fails_its_test_is_put_back(lab: DeployedLab) -> None:
     assert (_step(lab), _databases(lab), _bookings(lab)) == (None, ["calcom"], ["late"])
     assert _guest_sees(lab) == 200
     lab.calstack("backup", "forget", bad, "--yes")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("moment", range(30))
+def test_killed_at_any_moment_it_leaves_nothing_or_one_thing_to_do(
+    lab: DeployedLab, run: str, moment: int
+) -> None:
+    """Thirty moments over the seconds that a whole restore takes; each is undone or ended, in turns."""
+    _lose_it_and_book_another(lab)
+    began = time.monotonic()
+    process = _begin(lab, "restore", run, "--yes")
+    # About as long as one takes on an idle machine; later ones find it done.
+    while time.monotonic() - began < 1 + moment and process.poll() is None:
+        time.sleep(0.05)
+    ended = process.poll() is not None
+    _kill(process)
+    _wait_for_the_host(lab)
+    how = "--undo" if moment % 2 else "--resume"
+    step = _step(lab)
+    if step in ("stopping", "exchanged", "proven"):
+        done = lab.calstack("restore", how)
+        assert done.returncode == (2 if step == "proven" and how == "--undo" else 0), done.stderr
+        if done.returncode == 2:
+            how = "--resume"
+            assert lab.calstack("restore", how).returncode == 0
+        assert _bookings(lab) == (["late"] if how == "--undo" else ["kept"])
+    elif step is not None:
+        assert lab.calstack("restore", "--undo").returncode == 0
+        assert _bookings(lab) == ["late"]
+    else:
+        assert _bookings(lab) == ["kept"] or not ended
+    assert (_step(lab), _databases(lab), _guest_sees(lab)) == (None, ["calcom"], 200)
