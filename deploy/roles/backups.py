@@ -50,7 +50,7 @@ def jobs(settings: HostSettings) -> dict[str, dict[str, Any]]:
             "backup": verb,
             "limit_seconds": settings.backups.limit_minutes * 60 * (len(settings.backups.repositories) + 1),
             "interval_seconds": longest_pause(schedule),
-            "jitter_seconds": 0,
+            "jitter_seconds": settings.backups.jitter_minutes * 60,
             "only_last_day_of_month": False,
             "pause_after_failure_seconds": 3000,
         }

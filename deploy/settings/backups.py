@@ -140,6 +140,8 @@ class Backups(Section):
     """When old runs are forgotten."""
     check_schedule: str = "37 5 * * *"
     """When a twenty-eighth of each repository's data is read and checked."""
+    jitter_minutes: Annotated[int, Field(ge=0, le=60)] = 5
+    """Each of these begins up to so much later, by chance: many hosts do not reach one storage at once."""
     max_age_hours: Annotated[int, Field(ge=1)] = 26
     """How old the newest proven run may be; beyond that `verify` and the drill complain."""
     limit_minutes: Annotated[int, Field(ge=1)] = 360
