@@ -3,15 +3,19 @@
 
 INVENTORY ?= lab
 LIMIT ?=
+FROM ?=
+RUN ?=
 WHAT ?= seed proxy backups
 # Of the tests, which wait for most of the time: three keep two processors busy.
 WORKERS ?= 3
 
 override chosen = --inventory "$(INVENTORY)" $(if $(LIMIT),--limit "$(LIMIT)")
+# A repository goes by its name in the settings, or by its address.
+override from = $(if $(FROM),--new-host $(if $(findstring /,$(FROM)),--repository,--from) "$(FROM)")
 override calstack = .venv/bin/calstack
 
 .DEFAULT_GOAL := help
-.PHONY: help deploy render verify seed smoke backup check-backups secrets lab-up lab-down test test-long bench lint .runtime .development
+.PHONY: help deploy render verify seed smoke backup check-backups restore secrets lab-up lab-down test test-long bench lint .runtime .development
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +40,9 @@ backup: .runtime ## a run into every repository, now
 
 check-backups: .runtime ## restore the newest run of every repository and compare it
 	@$(calstack) check-backups $(chosen)
+
+restore: .runtime ## the way back: in place, or with FROM=repository onto a bare machine
+	@$(calstack) restore $(RUN) $(from) $(chosen)
 
 secrets: .runtime ## list the secrets of the inventory, without their values
 	@$(calstack) secrets list --inventory "$(INVENTORY)"

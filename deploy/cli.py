@@ -29,6 +29,7 @@ from deploy.actions import seed as seeding
 from deploy.actions import smoke as smoking
 from deploy.actions import smoke_monitor as watching
 from deploy.actions import webhook as judging
+from deploy.actions.carried_secrets import lay_down_secrets
 from deploy.actions.instance import Instance
 from deploy.actions.opening import Locked, Opened, choose, opened
 from deploy.cli_backups import backup_group, check_backups_command
@@ -247,9 +248,15 @@ def seed_group(
     seeding.check_manifest(inventory, choose(inventory, limit), files)
     stage = nullcontext() if prune else CONSOLE.stage("Seeding")
     with opened(inventory, limit, CONSOLE) as hosts, hosts.locked("seed") as free, stage:
-        results = hosts.connection.on_each(
-            free.names, lambda name: seeding.seed(hosts.instance(name), files=files, wish=wish)
-        )
+
+        def seed(name: str) -> seeding.SeedResult:
+            result = seeding.seed(hosts.instance(name), files=files, wish=wish)
+            # Seeding makes the secrets of webhooks that have none.
+            if not plan_only:
+                lay_down_secrets(hosts.instance(name), hosts.store)
+            return result
+
+        results = hosts.connection.on_each(free.names, seed)
         return reporting.finish(
             CONSOLE, hosts, free, results, as_json, reporting.seed_lines, reporting.seed_json
         )

@@ -15,6 +15,7 @@ from deploy.actions.instance import Instance
 from deploy.actions.interrupted import RESTORE
 from deploy.actions.opening import choose, opened
 from deploy.actions.restore_steps import Report
+from deploy.cli_new_host import restore_onto_new_host
 from deploy.cli_options import CONSOLE, confirm, inventory_option, json_option, limit_option
 from deploy.errors import CalstackError, InputError
 from deploy.settings.load import load_inventory
@@ -43,6 +44,13 @@ class Told(Protocol):
 )
 @click.option("--from", "repository", metavar="REPOSITORY", help="Only from there; else from any.")
 @click.option("--yes", is_flag=True, help="Restore without asking.")
+@click.option("--new-host", is_flag=True, help="Onto a bare machine, which becomes the instance.")
+@click.option(
+    "--repository", "url", metavar="URL", help="With --new-host: where the settings do not name the place."
+)
+@click.option(
+    "--clone", is_flag=True, help="As --new-host: a copy on another host, which sends nothing to anybody."
+)
 @click.option(
     "--without-safety-run", is_flag=True, help="Make no run of what is replaced: it is lost for good."
 )
@@ -71,6 +79,9 @@ def restore_command(
     moment: str | None,
     repository: str | None,
     yes: bool,
+    new_host: bool,
+    url: str | None,
+    clone: bool,
     without_safety_run: bool,
     take_key: bool,
     how: str | None,
@@ -87,10 +98,26 @@ def restore_command(
 
     Example: calstack restore --at "2026-11-24 14:05" --limit cal1
 
+    With --new-host it builds the instance anew on a machine that has nothing but an SSH server. The
+    repository's password comes from the inventory's secrets, or CALSTACK_BACKUP_PASSWORD, or is asked for.
+
+    Example: calstack restore --new-host --limit cal1 --from offsite
+
     Example: calstack restore 20261124T0217 --table Booking --to bookings.csv
     """
     if (table is None) != (to is None):
         raise InputError("--table and --to go together", fix="give both, or neither")
+    if new_host or clone:
+        if how or table or moment or take_key or without_safety_run or (repository and url):
+            raise InputError(
+                "--new-host goes with RUN, --from or --repository, and --clone alone",
+                fix="leave out the rest; where it was cut short, the same command goes on",
+            )
+        return restore_onto_new_host(
+            inventory_name, limit, run=run, repository=repository, url=url, clone=clone, as_json=as_json
+        )
+    if url is not None:
+        raise InputError("--repository goes with --new-host", fix="name one of the settings: --from NAME")
     if moment is not None:
         if run or table or take_key:
             raise InputError(

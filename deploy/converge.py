@@ -63,11 +63,16 @@ class Connection:
     def _host(self, name: str) -> Any:
         return self._state.inventory.get_host(name)
 
-    def converge(self, names: Sequence[str], report: Report) -> list[Outcome]:
-        """Run the deploys until each of these hosts matches its description, every host at its own pace."""
+    def converge(
+        self, names: Sequence[str], report: Report, describe: Callable[[], None] = site
+    ) -> list[Outcome]:
+        """Run the deploys until each of these hosts matches its description, every host at its own pace.
+
+        Once a connection: pyinfra keeps the operations that it has run.
+        """
         with ctx_state.use(self._state), ctx_inventory.use(self._state.inventory):
             self._state.set_stage(StateStage.Prepare)
-            outcomes = _at_once(self._prepare, names)
+            outcomes = _at_once(lambda name: self._prepare(name, describe), names)
             self._state.set_stage(StateStage.Execute)
             self._state.is_executing = True
             prepared = [name for name in names if outcomes[name].failure is None]
@@ -88,11 +93,11 @@ class Connection:
 
         return _at_once(guarded, names)
 
-    def _prepare(self, name: str) -> Outcome:
+    def _prepare(self, name: str, describe: Callable[[], None]) -> Outcome:
         outcome = Outcome(name)
         with ctx_host.use(self._host(name)):
             try:
-                site()
+                describe()
             except (CalstackError, PyinfraError) as error:
                 outcome.failure = str(error)
         return outcome

@@ -94,6 +94,8 @@ _MADE_ONCE: dict[str, tuple[str, Callable[[], str]]] = {
     "replication_password": ("receives the database's log (backups.continuous)", _random_hex),
     "api_key": ("calstack's own API key", lambda: randomness.token_hex(16)),
 }
+BOUND_TO_DATA = frozenset(_MADE_ONCE)
+"""Names of the secrets without whose very values an instance's data, or its backups, are of no use."""
 _MADE_FOR_TLS = {
     "tls_certificate": "the proxy's certificate",
     "tls_private_key": "the proxy's private key",
@@ -171,6 +173,17 @@ class Content:
         names = self.document["inventory"] if host is None else self.document["hosts"].setdefault(host, {})
         created = datetime.now(UTC).isoformat(timespec="seconds")
         names[name] = {"value": value, "origin": origin, "created": created}
+
+    def entry(self, name: str, host: str | None) -> dict[str, str] | None:
+        """The same with what is told about it, as it stands in the file: `value`, `origin`, `created`."""
+        return self._names(host).get(name)
+
+    def adopt(self, name: str, entry: dict[str, str], host: str | None) -> None:
+        """Put an entry in place that was made elsewhere; raises InputError for what is none."""
+        if not _is_entry(entry):
+            raise InputError(f"the secret {name} is not of its form")
+        names = self.document["inventory"] if host is None else self.document["hosts"].setdefault(host, {})
+        names[name] = dict(entry)
 
     def entries(self) -> Iterator[tuple[str | None, str, dict[str, str]]]:
         """(host or None, name, entry) of all."""

@@ -7,6 +7,8 @@ runs this file as it is.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import pyinfra
@@ -30,7 +32,7 @@ from deploy.roles import (
     onhost_archive,
     proxy,
 )
-from deploy.roles.context import HostContext
+from deploy.roles.context import HostContext, Secrets
 from deploy.secrets import SecretStore, placeholders
 from deploy.settings.inventory import Inventory
 from deploy.settings.load import load_inventory
@@ -39,17 +41,19 @@ _ARCHITECTURES: dict[str, Literal["amd64", "arm64"]] = {"x86_64": "amd64", "aarc
 _DISTRIBUTIONS: dict[str, Literal["debian", "ubuntu"]] = {"debian": "debian", "ubuntu": "ubuntu"}
 
 
-def site() -> None:
-    """Describe the host that pyinfra is at; every host runs the same operations in the same order."""
+def site(fill: Callable[[HostContext], None] = lambda _: None) -> None:
+    """Describe the host that pyinfra is at; every host runs the same operations in the same order.
+
+    `fill`: what puts content into a new database, before the app sees it.
+    """
     context = describe_host()
-    base.prepare_system(host=context)
-    docker.install_engine(host=context)
-    images.put_images(host=context)
+    machine(context)
     proxy.try_configuration(host=context)
     parts = (database, api, proxy, certificate, backups, continuous)
     others = [item for role in parts for item in role.files(context)]
     app.place_project(host=context, others=others)
     database.run_database(host=context)
+    fill(context)
     app.prepare_database(host=context)
     app.run_app(host=context)
     cache.run_cache(host=context)
@@ -59,6 +63,20 @@ def site() -> None:
     continuous.receive_log(host=context)
     jobs.install_jobs(host=context)
     certificate.obtain_certificate(host=context)
+
+
+def machine(context: HostContext) -> None:
+    """What does not depend on any secret: the system, the engine, the images."""
+    base.prepare_system(host=context)
+    docker.install_engine(host=context)
+    images.put_images(host=context)
+
+
+def describe_machine(secrets: Secrets) -> HostContext:
+    """The host that pyinfra is at, of whose secrets these alone are known; none is made."""
+    data = host.data.calstack
+    inventory = load_inventory(data["inventory"])
+    return _context(inventory, data["host"], secrets, host.get_fact(SystemIdentity))
 
 
 def describe_host() -> HostContext:
@@ -74,12 +92,6 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
     Raises `CalstackError` for a machine or distribution that calstack does not know.
     """
     settings = inventory.hosts[name]
-    if system.machine not in _ARCHITECTURES or system.distribution not in _DISTRIBUTIONS:
-        raise CalstackError(
-            f"the host runs {system.distribution or 'an unknown system'} on {system.machine}",
-            where=name,
-            fix="calstack needs Debian or Ubuntu on x86_64 or aarch64",
-        )
     # First of all: for `internal` it makes the authority that the app is to trust.
     for_proxy = None
     if settings.tls.mode != "acme":
@@ -92,14 +104,26 @@ def host_context(inventory: Inventory, name: str, store: SecretStore, system: Sy
         )
         if file is not None
     ]
+    context = _context(inventory, name, store.host(name), system)
+    return replace(context, certificate=for_proxy, authority=b"".join(authorities) or None)
+
+
+def _context(inventory: Inventory, name: str, secrets: Secrets, system: System) -> HostContext:
+    """The same without certificates."""
+    if system.machine not in _ARCHITECTURES or system.distribution not in _DISTRIBUTIONS:
+        raise CalstackError(
+            f"the host runs {system.distribution or 'an unknown system'} on {system.machine}",
+            where=name,
+            fix="calstack needs Debian or Ubuntu on x86_64 or aarch64",
+        )
     return HostContext(
         name=name,
         inventory=inventory,
-        settings=settings,
-        secrets=store.host(name),
+        settings=inventory.hosts[name],
+        secrets=secrets,
         architecture=_ARCHITECTURES[system.machine],
-        certificate=for_proxy,
-        authority=b"".join(authorities) or None,
+        certificate=None,
+        authority=None,
         onhost=onhost_archive.build(),
         distribution=_DISTRIBUTIONS[system.distribution],
         codename=system.codename,

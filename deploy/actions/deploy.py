@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.actions.bootstrap import bootstrap
+from deploy.actions.carried_secrets import lay_down_secrets
 from deploy.actions.jobs import catch_up_jobs
 from deploy.actions.opening import Opened
 from deploy.actions.seed import check_manifest, seed
@@ -93,10 +94,14 @@ def _prove(opened: Opened, result: DeployResult, report: Report) -> None:
             result.notes.append(f"{maintenance.told()}; `calstack maintenance off` ends it")
         with _stage(result, "bootstrap", report):
             result.changed += bootstrap(instance, result.notes.append)
-        with _stage(result, "seed", report):
-            seeded = seed(instance)
-            result.changed += seeded.changes
-            result.notes += seeded.missing
+        if instance.settings.clone:
+            result.notes.append("this is a clone: it holds what the original held, and was not seeded")
+        else:
+            with _stage(result, "seed", report):
+                seeded = seed(instance)
+                result.changed += seeded.changes
+                result.notes += seeded.missing
+        result.changed += lay_down_secrets(instance, opened.store)
         with _stage(result, "jobs", report):
             result.changed += catch_up_jobs(instance)
         with _stage(result, "smoke test", report):

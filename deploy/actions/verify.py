@@ -61,6 +61,8 @@ def verify(
     Raises `CalstackError` where the checks themselves could not be run.
     """
     console = console or Console()
+    for warning in inventory.warnings:
+        console.line(f"warning: {warning}", style="yellow")
     with console.stage("verify") as say:
         verdicts = check(inventory, names, junit=junit, say=say)
     for verdict in verdicts:

@@ -13,6 +13,10 @@ from deploy.errors import CalstackError
 from deploy.facts.stack import ImageIds
 from deploy.operations.action import Action
 from deploy.remote import Remote
+from deploy.settings.layout import NEW_HOST, NEW_HOST_STEP
+
+_LONGEST_FILL_SECONDS = 24 * 3600
+"""What takes long is bounded on the host, by `backups.limit_minutes`."""
 
 
 @operation()
@@ -31,6 +35,33 @@ def program_from_image(image: str | None, program: str) -> Generator[Action, Non
         host.noop("the program is there")
     else:
         yield Action(functools.partial(_copy, image, program))
+
+
+@operation()
+def database_filled(run: str, instance: str, admin: str, clone: bool) -> Generator[Action, None, None]:
+    """Make a new host's database hold a run; what has been filled with it is left alone.
+
+    Raises `CalstackError` where the database could not be filled, or is not what the run promises.
+    """
+    filled = Remote.of(host).run(f"cat {NEW_HOST}/filled 2>/dev/null; true").text
+    if filled == run:
+        host.noop("the database was filled with the run")
+    else:
+        yield Action(functools.partial(_fill, run, instance, admin, clone))
+
+
+def _fill(run: str, instance: str, admin: str, clone: bool, remote: Remote) -> None:
+    command = f"{NEW_HOST_STEP} fill {shlex.quote(run)} --instance {shlex.quote(instance)}"
+    command += f" --admin {shlex.quote(admin)}" + (" --clone" if clone else "")
+    done = remote.run(command, timeout=_LONGEST_FILL_SECONDS, check=False)
+    if done.code != 0:
+        raise CalstackError(
+            done.error_text.removeprefix("onhost: "),
+            where=host.name,
+            fix="once that is mended, run the same command again: it goes on from here",
+        )
+    note = f"umask 077; cat >{NEW_HOST}/lost.json && printf %s {shlex.quote(run)} >{NEW_HOST}/filled"
+    remote.run(note, stdin=done.stdout)
 
 
 def _copy(image: str, program: str, remote: Remote) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyinfra.api.deploy import deploy
 
 from deploy.operations import backups as backup_operations
+from deploy.operations import files as file_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import continuous
 from deploy.roles.context import HostContext
 from deploy.roles.periodic_endpoints import ONHOST, CronLine
 from deploy.settings.backups import Repository
 from deploy.settings.environment import own_server, smtp_environment
-from deploy.settings.layout import BACKUP, BACKUP_STATE, PROJECT, RESTIC
+from deploy.settings.layout import BACKUP, BACKUP_STATE, CERTIFICATE_RECORD, NEW_HOST, PROJECT, RESTIC
 from deploy.settings.model import HostSettings
 from deploy.settings.rules import longest_pause
 from deploy.version import VERSION
@@ -29,11 +30,13 @@ def files(host: HostContext) -> list[ManagedFile | ManagedDirectory]:
     Raises `CalstackError` for a secret that is missing.
     """
     chosen = host.settings.backups
-    if not chosen.repositories:
+    if not _makes_runs(host.settings):
         return []
     return [
         ManagedDirectory(BACKUP, mode="0700"),
-        ManagedFile(CONFIG_FILE, _config(host), mode="0600", secret=True),
+        ManagedFile(
+            CONFIG_FILE, _config(host, _own_repositories(host), _tell(host)), mode="0600", secret=True
+        ),
         *(
             ManagedFile(f"{BACKUP}/{seed.name}", seed.read_bytes(), mode="0600")
             for seed in [host.inventory.seed_file]
@@ -69,20 +72,72 @@ def install_program(host: HostContext) -> None:
     """Put restic in place, out of its image."""
     image = host.settings.images.restic
     reference = image.for_architecture(host.architecture) if image else None
-    wanted = reference if host.settings.backups.repositories else None
+    wanted = reference if _makes_runs(host.settings) else None
     backup_operations.program_from_image(name="restic is there", image=wanted, program=RESTIC)
+
+
+@deploy("New host")
+def prepare_reading(host: HostContext, repository_name: str, repository: Repository, password: str) -> None:
+    """Place what reads a repository on a host that has nothing of its own yet, and restic."""
+    image = host.settings.images.restic
+    backup_operations.program_from_image(
+        name="restic is there",
+        image=image.for_architecture(host.architecture) if image else None,
+        program=RESTIC,
+    )
+    items: list[ManagedFile | ManagedDirectory] = [
+        ManagedDirectory("/var/lib/calcom"),
+        ManagedDirectory(NEW_HOST, mode="0700"),
+        ManagedFile(f"{NEW_HOST}/onhost.pyz", host.onhost),
+        ManagedFile(
+            f"{NEW_HOST}/config.json",
+            _config(host, {repository_name: (repository, password)}, {}),
+            mode="0600",
+            secret=True,
+        ),
+        ManagedDirectory(BACKUP, mode="0700"),
+        *_keys(host, repository_name, repository),
+    ]
+    file_operations.managed(name="The host can read the repository", items=items)
+
+
+@deploy("New host")
+def fill_database(host: HostContext, run: str, instance: str) -> None:
+    """Make the new database hold a run of that instance, before the app sees it."""
+    backup_operations.database_filled(
+        name="The database holds the run",
+        run=run,
+        instance=instance,
+        admin=host.settings.admin.email,
+        clone=host.settings.clone,
+    )
+
+
+def _makes_runs(settings: HostSettings) -> bool:
+    """A clone reads from repositories and writes into none: its runs would stand among the original's."""
+    return bool(settings.backups.repositories) and not settings.clone
 
 
 def _jobs(settings: HostSettings) -> Iterator[tuple[str, str, str, str]]:
     chosen = settings.backups
-    if chosen.repositories:
+    if _makes_runs(settings):
         yield "backup", "run", chosen.schedule, "makes a run in every repository"
         yield "drill", "drill", chosen.drill_schedule, "restores the newest runs and compares them"
         yield "retention", "retention", chosen.retention_schedule, "forgets old runs"
         yield "repository-check", "check", chosen.check_schedule, "reads a part of the repositories' data"
 
 
-def _config(host: HostContext) -> bytes:
+def _own_repositories(host: HostContext) -> dict[str, tuple[Repository, str]]:
+    return {
+        name: (repository, host.resolve(repository.password or host.secrets.backup_password))
+        for name, repository in host.settings.backups.repositories.items()
+    }
+
+
+def _config(
+    host: HostContext, repositories: Mapping[str, tuple[Repository, str]], tell: Mapping[str, Any]
+) -> bytes:
+    """Where to, what, and who is told; each repository comes with its password."""
     chosen, keep = host.settings.backups, host.settings.backups.keep
     document = {
         "instance": host.settings.domain,
@@ -92,22 +147,23 @@ def _config(host: HostContext) -> bytes:
             {
                 "name": name,
                 "url": repository.url,
-                "password": host.resolve(repository.password or host.secrets.backup_password),
+                "password": password,
                 "environment": _environment(host, name, repository),
                 "options": _options(name, repository),
                 "append_only": repository.append_only,
                 "upload_kib": repository.upload_kib,
             }
-            for name, repository in chosen.repositories.items()
+            for name, (repository, password) in repositories.items()
         ],
         "paths": [PROJECT],
+        "paths_if_there": [CERTIFICATE_RECORD],
         "exclude": [CONFIG_FILE, f"{BACKUP}/*.key", *chosen.exclude],
         "environment_file": f"{PROJECT}/web.env",
         "versions": {"app": host.settings.app.version, "calstack": VERSION},
         "limit_seconds": chosen.limit_minutes * 60,
         "max_age_hours": chosen.max_age_hours,
         "keep": keep.model_dump(),
-        "tell": _tell(host),
+        "tell": tell,
         "state": BACKUP_STATE,
         "continuous": continuous.config(host.settings),
     }

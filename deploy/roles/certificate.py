@@ -15,7 +15,7 @@ from deploy.operations import certificate as certificate_operations
 from deploy.rendering import ManagedDirectory, ManagedFile
 from deploy.roles import proxy
 from deploy.roles.context import HostContext, origin
-from deploy.settings.layout import ACME, CERTIFICATES, PROJECT, PROXY_SOCKETS
+from deploy.settings.layout import ACME, CERTIFICATE_RECORD, CERTIFICATES, PROJECT, PROXY_SOCKETS
 from deploy.settings.model import Image
 from deploy.settings.tls import RED_BELOW, Acme
 
@@ -99,7 +99,8 @@ def _lego(host: HostContext, acme: Acme) -> dict[str, Any]:
         "image": image.for_architecture(host.architecture),
         "pull": _pull(image),
         "container": lego.ALIAS,
-        "network": "calcom_front",
+        # In a clone the other one has no way out.
+        "network": "calcom_edge" if host.settings.clone else "calcom_front",
         "user": LEGO,
         "folder": ACME,
         "environment_file": ENVIRONMENT_FILE,
@@ -107,7 +108,7 @@ def _lego(host: HostContext, acme: Acme) -> dict[str, Any]:
         "options": options,
         "profile": acme.profile,
         "wanted": _digest(host, acme),
-        "record": "/var/lib/calcom/certificate.json",
+        "record": CERTIFICATE_RECORD,
     }
 
 

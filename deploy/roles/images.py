@@ -14,8 +14,7 @@ def put_images(host: HostContext) -> None:
     """Pull or send what the host lacks."""
     chosen = host.settings.images
     acme = chosen.acme if host.settings.tls.mode == "acme" else None
-    restic = chosen.restic if host.settings.backups.repositories else None
-    wanted = (chosen.database, chosen.web, chosen.proxy, chosen.cache, chosen.api, acme, restic)
+    wanted = (chosen.database, chosen.web, chosen.proxy, chosen.cache, chosen.api, acme, chosen.restic)
     images.present(
         name="The services' images are there",
         images=[

@@ -152,6 +152,16 @@ class Backups(Section):
     exclude: list[str] = []
     """Patterns, as of a shell, of paths below /opt/calcom that are left out."""
 
+    def warnings(self) -> list[str]:
+        """What is allowed but should be known."""
+        urls = [repository.url for repository in self.repositories.values()]
+        if not urls or not all(url.startswith("/") for url in urls):
+            return []
+        return [
+            "backups.repositories are folders of the host alone: unless that is another machine's disk, a "
+            "lost host takes its backups along; name one elsewhere (docs/restore-new-host.md)"
+        ]
+
     @field_validator("repositories")
     @classmethod
     def _names_are_plain(cls, value: dict[str, Repository]) -> dict[str, Repository]:

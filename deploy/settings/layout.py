@@ -23,6 +23,9 @@ CERTIFICATES = f"{PROJECT}/proxy/certificates"
 ACME = f"{PROJECT}/acme"
 """Folder of lego: the account at the ACME server, and what it got."""
 
+CERTIFICATE_RECORD = "/var/lib/calcom/certificate.json"
+"""What the certificate that lego got was made for; without it a new one is got."""
+
 BACKUP = f"{PROJECT}/backup"
 """Folder of what backing up needs: where to, the passwords, keys for SSH."""
 
@@ -34,6 +37,15 @@ BACKUP_STATE = "/var/lib/calcom/backup"
 
 CONTINUOUS = "/var/lib/calcom/continuous"
 """Folder of continuous protection: what was received of the database's log, and what is made on the way."""
+
+CARRIED_SECRETS = f"{BACKUP}/secrets.json"
+"""The host's own secrets, for its backups alone: whoever has lost the inventory has them there."""
+
+NEW_HOST = "/var/lib/calcom/new-host"
+"""While a host is made of a run: where that is read from, how far it has come; its last step removes it."""
+
+NEW_HOST_STEP = f"/usr/bin/python3 {NEW_HOST}/onhost.pyz backup --config {NEW_HOST}/config.json new-host"
+"""Starts one of the steps by which a host is made of a run."""
 
 RESTIC = "/usr/local/bin/restic"
 """The program that keeps the backups."""

@@ -63,7 +63,12 @@ def load_inventory(name_or_path: str) -> Inventory:
                 reading.check_files(settings, merged)
     reading.check_twins(hosts, places)
     reading.finish()
-    warnings = tuple(f"{name}: {warning}" for name, host in hosts.items() for warning in host.warnings())
+    warnings = tuple(
+        f"{name}: {warning}"
+        for name, host in hosts.items()
+        # A lab's hosts have nothing but this machine.
+        for warning in [*host.warnings(), *(host.backups.warnings() if lab is None else [])]
+    )
     return Inventory(folder.name, folder, hosts, lab, warnings, places)
 
 

@@ -6,7 +6,7 @@ from this module (`deploy/settings/reference.py`).
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -317,6 +317,10 @@ class HostSettings(Section):
     """Public name of the instance; the app's public address is https://DOMAIN."""
     admin: Admin
     images: Images
+    clone: bool = False
+    """This host is a copy of another instance, for trying things out, and tells nobody anything: it sends no
+    mail, has no way out to the internet, runs no jobs and makes no backups. `calstack restore --clone` makes
+    it; docs/restore-new-host.md says what it lacks."""
     channel: Literal["auto", "api", "web"] = "auto"
     """How seeding talks to the instance. `auto`: over API v2 where there is one that takes calstack's key and
     can do all that the manifest says, else over the web app, which needs no key and no licence. `api`, `web`:
@@ -334,6 +338,24 @@ class HostSettings(Section):
     jobs: Jobs = Jobs()
     backups: Backups = Backups()
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_clone_gets_nothing_to_reach_people_with(cls, data: Any) -> Any:
+        """With `clone`, what hosts share in `smtp`, in secrets of `app.env`, in `jobs.ping_url`, in
+        `backups.tell` and in `backups.continuous` is passed over.
+        """
+        if not (isinstance(data, dict) and data.get("clone") is True):
+            return data
+        without = {key: value for key, value in data.items() if key != "smtp"}
+        for section, spared in (
+            ("app", _no_secret_variables),
+            ("jobs", _no_ping),
+            ("backups", _no_own_backups),
+        ):
+            if isinstance(without.get(section), dict):
+                without[section] = spared(without[section])
+        return without
 
     @model_validator(mode="after")
     def _pages_have_the_turnstile(self) -> HostSettings:
@@ -469,6 +491,22 @@ class HostSettings(Section):
             given += ["rate_limits.api"] if "api" in self.rate_limits.model_fields_set else []
             found += [f"{section} has no effect without images.api" for section in given]
         return found + self.rate_limits.warnings()
+
+
+def _no_secret_variables(app: dict[str, Any]) -> dict[str, Any]:
+    env = app.get("env")
+    if not isinstance(env, dict):
+        return app
+    plain = {name: value for name, value in env.items() if not isinstance(value, SecretReference)}
+    return {**app, "env": plain}
+
+
+def _no_ping(jobs: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in jobs.items() if key != "ping_url"}
+
+
+def _no_own_backups(backups: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in backups.items() if key not in ("tell", "continuous")}
 
 
 class LabSettings(Section):

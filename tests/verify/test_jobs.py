@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from deploy.roles.jobs import switched
 from deploy.roles.periodic_endpoints import cron_lines
 from tests.verify.complaint import complaint, listed
 from tests.verify.server import Server
@@ -41,7 +42,8 @@ def test_cron_accepts_the_file_of_jobs(server: Server) -> None:
 
 def test_every_job_is_called(server: Server) -> None:
     lines = set((server.found("cron_file") or "").splitlines())
-    wanted = cron_lines(disable=server.settings.jobs.disable)
+    disable, enable = switched(server.settings)
+    wanted = cron_lines(disable=disable, enable=enable)
     missing = [line.command for line in wanted if f"{line.schedule} root {line.command}" not in lines]
     assert not missing, complaint(
         f"{CRON_FILE} does not call: {listed(missing, at_most=3)}", why=WHY, fix="calstack deploy"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..clock import to_text, utc_now
 from ..failures import OnhostError
-from . import config, files, manifest, restore_command, retention, runs, state, work
+from . import config, files, manifest, new_host, restore_command, retention, runs, state, work
 from .config import BackupConfig
 from .continuous import command as continuous
 from .drill import PROVEN
@@ -47,6 +47,7 @@ def add_to(commands: Any) -> None:
         one_run.add_argument("run", help="its id, or how that begins, or `newest`")
     reading.add_argument("path", help="as the manifest names it")
     restore_command.add_to(verbs)
+    new_host.add_to(verbs)
 
 
 def _now(asked: argparse.Namespace) -> int:

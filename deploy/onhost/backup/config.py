@@ -4,7 +4,7 @@
  "database": {"service": "db", "user": "calcom", "name": "calcom"},
  "repositories": [{"name": "local", "url": "/var/backups/calcom", "password": "…", "environment": {},
                    "options": [], "append_only": false, "upload_kib": null}],
- "paths": ["/opt/calcom"], "exclude": ["/opt/calcom/backup/config.json"],
+ "paths": ["/opt/calcom"], "paths_if_there": [], "exclude": ["/opt/calcom/backup/config.json"],
  "environment_file": "/opt/calcom/web.env", "versions": {"app": "6.2.0", "calstack": "…"},
  "limit_seconds": 21600, "max_age_hours": 26,
  "keep": {"last": 7, "daily": 14, "weekly": 8, "monthly": 12, "within_days": 7},
@@ -67,6 +67,8 @@ class BackupConfig:
     telling: Telling = NOBODY
     continuous: Continuous | None = None
     """None where only runs are made."""
+    paths_if_there: Sequence[str] = ()
+    """Further ones, which not every host has."""
 
     def repository(self, name: str) -> Repository:
         """The repository of that name; raises OnhostError naming those that exist."""
@@ -95,6 +97,7 @@ def load(path: Path = FILE) -> BackupConfig:
             database=database["name"],
             repositories=[Repository(**repository) for repository in said["repositories"]],
             paths=said["paths"],
+            paths_if_there=said.get("paths_if_there", []),
             exclude=said["exclude"],
             environment_file=Path(said["environment_file"]),
             versions=said["versions"],

@@ -87,7 +87,8 @@ def back_up(
     started = utc_now()
     run = manifest.new_run(started)
     application = f"calstack-backup-{run}"
-    archive, described = files.collect(config.paths, config.exclude)
+    there = [path for path in config.paths_if_there if Path(path).exists()]
+    archive, described = files.collect([*config.paths, *there], config.exclude)
     try:
         with Session(server, application) as session:
             snapshot = session.hold_snapshot()

@@ -428,3 +428,16 @@ def test_cal_com_s_own_image_has_no_widget(tmp_path: Path) -> None:
 
 def test_both_keys_of_a_turnstile_stand_together(tmp_path: Path) -> None:
     assert "secret" in told(tmp_path, more="app: {turnstile: {site_key: '0x4'}}\n")
+
+
+RESTIC = DEFAULTS + "  restic: {reference: 'restic/restic:0.19.1'}\n"
+OFFSITE = "far: {url: 'rest:https://nas.example.org/cal'}"
+
+
+def test_backups_that_a_lost_host_takes_along_are_a_warning(tmp_path: Path) -> None:
+    here = "backups: {repositories: {here: {url: /var/backups/calcom}%s}}\n"
+    (warning,) = inventory_in(tmp_path / "here", defaults=RESTIC, more=here % "").warnings
+    assert "a lost host takes its backups along" in warning
+    assert inventory_in(tmp_path / "both", defaults=RESTIC, more=here % f", {OFFSITE}").warnings == ()
+    assert inventory_in(tmp_path / "none").warnings == ()
+    assert inventory_in(tmp_path / "lab", defaults=f"{RESTIC}lab: {{}}\n", more=here % "").warnings == ()
