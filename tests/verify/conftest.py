@@ -154,7 +154,8 @@ def pytest_runtest_makereport(
     report = yield
     servers = item.config.stash.get(SERVERS, {})
     name = _host_of(item)
-    if name not in servers:
+    if name not in servers or report.skipped:
+        # What a host does not have needs no check.
         return report
     if call.excinfo is not None:
         message = servers[name].store.masker.mask(_message(call.excinfo.value))

@@ -40,16 +40,18 @@ class Made:
     failures: Sequence[str]
 
 
-def lacking(config: BackupConfig, continuous: Continuous) -> list[str]:
-    """Names of the repositories that hold no base from which their log could be replayed up to now."""
-    return [
-        repository.name
-        for repository in config.repositories
-        if state.lacks_base(
-            state.read_log(continuous.state, repository.name),
-            state.read_base(continuous.state, repository.name),
-        )
-    ]
+def lacking(config: BackupConfig, continuous: Continuous, *, reachable: bool = False) -> list[str]:
+    """Names of the repositories that hold no base from which their log could be replayed up to now.
+
+    `reachable`: only those that took the log last time, so that a base would get there.
+    """
+    names = []
+    for repository in config.repositories:
+        log = state.read_log(continuous.state, repository.name)
+        base = state.read_base(continuous.state, repository.name)
+        if state.lacks_base(log, base) and not (reachable and log.failure is not None):
+            names.append(repository.name)
+    return names
 
 
 def make(config: BackupConfig, continuous: Continuous, server: Server, container: str) -> Made:

@@ -67,12 +67,12 @@ def make_base(config: BackupConfig) -> Done:
     with _bases_lock(config.limit_seconds):
         done = _make_base(config, continuous)
         lines, failures = list(done.lines), list(done.failures)
-        for repository in config.repositories:
+        for repository in (found for found in config.repositories if not found.append_only):
             try:
                 gone = ship.forget(config, continuous, repository)
-                if gone:
-                    ship.restic_of(config, repository).prune(limit_seconds=config.limit_seconds)
-                    lines.append(f"{repository.name}: {gone} old pieces forgotten")
+                # Also without any: most are forgotten every hour, and only here is their room freed.
+                ship.restic_of(config, repository).prune(limit_seconds=config.limit_seconds)
+                lines += [f"{repository.name}: {gone} old pieces forgotten"] if gone else []
             except OnhostError as error:
                 failures.append(f"{repository.name}: {error}")
     return Done(lines, failures)
@@ -88,7 +88,7 @@ def mend(config: BackupConfig) -> Done:
             if began_anew:
                 ship.send(config, continuous, server)
                 bases.begin_anew(continuous, server)
-            elif not bases.lacking(config, continuous):
+            elif not bases.lacking(config, continuous, reachable=True):
                 return Done(["nothing to mend"], [])
             made = _make_base(config, continuous)
     except LockHeldError:
