@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from deploy.onhost.backup.continuous import bases, receiver, ship, state
 from deploy.onhost.backup.continuous.choice import NoWayBackError
 from deploy.onhost.backup.restic import RepositoryError
 from deploy.onhost.backup.restore import Restoring
+from deploy.onhost.backup.scratch import process
 from deploy.onhost.failures import OnhostError
 from tests.lab.continuous_world import World, booking, new_world, sending, wait_for
 
@@ -172,6 +174,19 @@ def test_what_later_pieces_hold_too_is_forgotten_and_the_way_stays(copy: Told) -
     assert after.bases == before.bases
     assert "third" in world.titles(copy.third)
     assert ship.forget(world.config, world.continuous, world.config.repositories[0]) == 0
+
+
+def test_what_a_killed_recovery_left_is_removed_by_the_next(told: Told) -> None:
+    folder = told.world.continuous.folder
+    dead, alive = (
+        folder / "recovering-4194303:1-00000000",
+        folder / f"recovering-{process(os.getpid())}-00000000",
+    )
+    for left in (dead, alive):
+        left.mkdir()
+    told.world.titles(told.first)
+    assert told.world.leftovers() == [alive.name]
+    alive.rmdir()
 
 
 def test_a_lost_disk_costs_what_was_not_sent_yet(world: World) -> None:

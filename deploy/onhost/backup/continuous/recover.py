@@ -15,6 +15,7 @@ from typing import Callable, Sequence
 from ... import programs
 from ...clock import utc_now
 from ...failures import OnhostError
+from .. import scratch
 from ..config import BackupConfig
 from ..postgres import Server
 from ..restic import Repository, Restic
@@ -95,9 +96,9 @@ class Recovery:
         self._log(restic, way)
         self._report("replaying the log")
         self._prepare(data)
-        scratch, log = self._replay(data, self._moment)
+        replayed, log = self._replay(data, self._moment)
         found = _LAST.findall(log)
-        return Recovered(scratch.server, way, found[-1] if found else None)
+        return Recovered(replayed.server, way, found[-1] if found else None)
 
     def _refuse_without_room(self, restic: Restic, way: Way) -> None:
         sizes = {snapshot.id: snapshot.bytes or 0 for snapshot in restic.snapshots()}
@@ -222,6 +223,7 @@ def find_way(
 
 def remove_leftovers(continuous: Continuous) -> None:
     """Remove what a recovery left that was killed."""
+    scratch.remove_leftovers()
     for folder in continuous.folder.glob(f"{_PREFIX}*"):
         maker = folder.name.removeprefix(_PREFIX).rpartition("-")[0]
         if process(int(maker.split(":")[0])) != maker:
