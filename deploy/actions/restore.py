@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from deploy.actions.instance import Instance
 from deploy.actions.restore_steps import Report, Steps
 from deploy.actions.smoke import smoke
 from deploy.errors import CalstackError, InputError
+from deploy.onhost.backup.restore import Look
 from deploy.operations import stack
 from deploy.secrets import SecretStore
 from deploy.settings.layout import PROJECT, REDIS_CLI
@@ -156,6 +157,12 @@ def plan(instance: Instance, run: str | None, repository: str | None, *, take_ke
     named = run is not None and run != NEWEST
     chosen = [*(["--run", run] if run and named else []), *(["--from", repository] if repository else [])]
     look = steps.take("look", *chosen)
+    if {field.name for field in fields(Look)} - set(look):
+        raise InputError(
+            "the host has the programs of an older calstack, which answer differently",
+            where=instance.name,
+            fix="`calstack deploy` renews them; or restore with the calstack that deployed last",
+        )
     obstacles = list(look["obstacles"])
     if obstacles:
         raise InputError(

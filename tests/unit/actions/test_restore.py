@@ -240,6 +240,12 @@ def test_the_run_s_key_is_taken_into_the_secrets_and_back(
     assert host.did.index("swap") < host.did.index("take-key") < host.did.index("app started")
 
 
+def test_a_host_with_older_programs_is_told(host: FakeHost, instance: Any) -> None:
+    host.answers["look"] = {"done": {key: value for key, value in LOOK.items() if key != "obstacles"}}
+    with pytest.raises(InputError, match="programs of an older calstack"):
+        restore.plan(instance, None, None)
+
+
 def test_a_plan_says_what_goes() -> None:
     text = "\n".join(restore.Plan("cal1", {**LOOK, "unreachable": {"here": "it is locked"}}).lines())
     for words in (
