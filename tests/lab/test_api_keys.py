@@ -169,7 +169,7 @@ TWO_A_SECOND = Allowance(2, 1, 5)
 
 def add_row(remote: DatabaseRemote, note: str, limit: int, ttl: int, name: str = "default") -> None:
     remote.sql(
-        'insert into "RateLimit" (id, name, "apiKeyId", "limit", ttl, "blockDuration", "updatedAt") '  # noqa: S608
+        'insert into "RateLimit" (id, name, "apiKeyId", "limit", ttl, "blockDuration", "updatedAt") '  # noqa: S608 - ours
         f"select gen_random_uuid(), '{name}', id, {limit}, {ttl}, 1000, now() "
         f"from \"ApiKey\" where note = '{note}'"
     )
