@@ -6,10 +6,12 @@ needs two pieces at most, and a lost piece costs one day and not the rest of the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Sequence
@@ -18,13 +20,14 @@ from ... import programs
 from ...clock import utc_now
 from ...failures import OnhostError
 from ..config import BackupConfig
-from ..postgres import Server
+from ..postgres import DatabaseError, Server
 from ..restic import Repository, RepositoryError
 from . import receiver, state
 from .pieces import FULL, INCREMENTAL, Base, exact
 from .settings import POSTGRES, Continuous
 from .ship import restic_of
 
+_DROP_SECONDS = 30.0
 MANIFEST = "backup_manifest"
 """What PostgreSQL's own manifest of a base is called."""
 
@@ -103,7 +106,17 @@ def begin_anew(continuous: Continuous, server: Server) -> None:
     for folder in continuous.received.iterdir() if continuous.received.is_dir() else ():
         for file in folder.iterdir():
             file.unlink(missing_ok=True)
-    receiver.drop_slot(server, continuous.slot)
+    deadline = time.monotonic() + _DROP_SECONDS
+    while receiver.situation(server, continuous.slot).lost:
+        # Nobody can drop it in the instant in which the receiver tries it once more.
+        with contextlib.suppress(DatabaseError):
+            receiver.drop_slot(server, continuous.slot)
+        if time.monotonic() > deadline:
+            raise OnhostError(
+                "the reception cannot begin anew, since the slot that was lost stays; "
+                "docker compose -p calcom restart wal"
+            )
+        time.sleep(0.2)
 
 
 def _parent(config: BackupConfig, continuous: Continuous, system: str, now: datetime) -> str | None:
