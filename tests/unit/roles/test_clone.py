@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deploy.rendering import ManagedFile
-from deploy.roles import app, backups, jobs
+from deploy.roles import app, backups, docker, jobs
 from deploy.roles.context import HostContext
 from deploy.settings.section import SecretReference
 from tests.unit.roles.hosts import IMAGES, host_context
@@ -52,6 +52,13 @@ def test_its_app_has_no_way_out_and_its_proxy_has_one_in(clone: HostContext) -> 
     assert services["web"]["dns"] == ["127.0.0.1"], "nor does its host ask for names on its behalf"
     assert not networks["edge"].get("internal")
     assert set(services["proxy"]["networks"]) == {"edge", "front"}
+
+
+def test_what_it_tries_to_reach_is_refused_at_once(clone: HostContext) -> None:
+    script = _file(docker.files(clone), docker.FIREWALL_SCRIPT).decode()
+    assert "INPUT -i br-cal-data -j REJECT" in script
+    assert '-i "$bridge" ! -o "$bridge" -j REJECT' in script
+    assert "-j DROP" not in script.partition("DOCKER-USER")[0]
 
 
 def test_cron_calls_the_certificate_s_job_alone_and_pings_nobody(clone: HostContext) -> None:
