@@ -169,6 +169,8 @@ def test_nobody_hears_of_a_clone(lost: DeployedLab, survivor: DeployedLab) -> No
     _books(survivor, "cal2")
     heard = "cat /root/heard /run/calstack-lab-mail/mails.jsonl 2>/dev/null || true"
     assert survivor.on_host(heard, "cal2") == ""
+    # Each guest would wait until their names turn out to be unknown.
+    _sql(survivor, """update \\"Webhook\\" set active = false""")
 
     again = survivor.calstack("deploy", "--limit", "cal2")
     assert again.returncode == 0, again.stderr
