@@ -25,6 +25,7 @@ from .locks import HOST_LOCK, FileLock, LockHeldError, status
 
 SKIPPED = "skipped"
 """Outcome of a run that did not take place: it has no stamp and is no error."""
+_NO_APP_BEHIND_THE_PROXY = (502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,10 @@ def _run(config: JobsConfig, job: Job, anew: bool, host_locked: bool) -> Result:
     elif isinstance(job.work, Backup):
         outcome, message = _work_on_backups(config, job, job.work, host_locked)
     else:
-        outcome, message = _call(config, job, job.work)
+        outcome, message = _call(config, job, job.work, host_locked)
+    if outcome == SKIPPED:
+        joblog.append(config.logs, job.name, utc_now(), f"{SKIPPED}: {message}")
+        return Result(job.name, SKIPPED, message)
     seconds = time.monotonic() - begun
     end_ping = pings.ping(
         config.ping_url, job.name, pings.FAIL if outcome == stamps.FAILED else pings.SUCCESS, message
@@ -174,7 +178,9 @@ def _tell(
     )
 
 
-def _call(config: JobsConfig, job: Job, work: AppCall) -> tuple[str, str]:
+def _call(config: JobsConfig, job: Job, work: AppCall, host_locked: bool) -> tuple[str, str]:
+    """Outcome and message; an app that somebody is just replacing is no failure: the catch-up comes by."""
+    replaced = "" if host_locked else _who_replaces_the_app()
     try:
         answer = call(
             config.origin,
@@ -185,7 +191,9 @@ def _call(config: JobsConfig, job: Job, work: AppCall) -> tuple[str, str]:
             authorization=work.authorization,
         )
     except CallError as error:
-        return stamps.FAILED, f"{error}{_who_works_on_this_host()}"
+        return (SKIPPED if replaced else stamps.FAILED), f"{error}{replaced}"
+    if replaced and answer.status in _NO_APP_BEHIND_THE_PROXY:
+        return SKIPPED, f"{answer.status}{replaced}"
     return judge(work, answer)
 
 
@@ -207,9 +215,9 @@ def judge(work: AppCall, answer: Answer) -> tuple[str, str]:
         return stamps.FAILED, (
             f"{answer.status}: redirected instead of answered; is {work.path} served by the inner entrance?"
         )
-    if answer.status in (502, 503, 504):
+    if answer.status in _NO_APP_BEHIND_THE_PROXY:
         return stamps.FAILED, (
-            f"{answer.status}: the app behind the proxy does not answer{_who_works_on_this_host()}; "
+            f"{answer.status}: the app behind the proxy does not answer; "
             f"docker compose -p calcom ps; docker compose -p calcom logs --since 15m web{said}"
         )
     return stamps.FAILED, (
@@ -217,13 +225,15 @@ def judge(work: AppCall, answer: Answer) -> tuple[str, str]:
     )
 
 
-def _who_works_on_this_host(path: Path = HOST_LOCK) -> str:
-    """A hint that a deploy or restore explains the failure; empty when nobody holds the host's lock."""
+def _who_replaces_the_app(path: Path = HOST_LOCK) -> str:
+    """Whose deploy or restore is under way, in brackets; empty where nobody's is. A backup stops nothing."""
     try:
         held = status(path)
     except (OSError, OnhostError):
         return ""
-    return f" (meanwhile: {held.holder})" if held.held and held.holder else ""
+    if not held.held or held.holder is None or held.holder.what == backup.LOCKED_AS:
+        return ""
+    return f" (meanwhile: {held.holder})"
 
 
 def _wait_for_the_app(config: JobsConfig, seconds: float) -> None:

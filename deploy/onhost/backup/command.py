@@ -124,6 +124,7 @@ def _file(asked: argparse.Namespace) -> int:
 def _forget(asked: argparse.Namespace) -> int:
     known = config.load(asked.config)
     restic = _restic(known, known.repository(asked.repository))
+    restic.unlock_stale()
     retention.drop(restic, _run(known, asked))
     return 0
 

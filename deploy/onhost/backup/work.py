@@ -17,6 +17,8 @@ from .drill import PROVEN, Verdict, drill
 from .restic import Repository, RepositoryError, Restic
 
 RUN = "run"
+LOCKED_AS = "backup"
+"""What a run is called in the host's lock."""
 _NICENESS = 10
 _LOCK_WAIT_SECONDS = 900.0
 """A deploy or a restore holds the host's lock for minutes; a run waits for it."""
@@ -37,7 +39,7 @@ def host_lock(verb: str) -> ContextManager[object]:
     """What keeps deploy, restore and migration out while this verb works; nothing where none matters."""
     if verb != RUN:
         return contextlib.nullcontext()
-    return HostLock(who="onhost", what="backup", wait_seconds=_LOCK_WAIT_SECONDS)
+    return HostLock(who="onhost", what=LOCKED_AS, wait_seconds=_LOCK_WAIT_SECONDS)
 
 
 def runs_now(config: BackupConfig, names: Sequence[str] = ()) -> list[run.Outcome]:
@@ -111,6 +113,7 @@ def _check(config: BackupConfig, repository: Repository, now: datetime) -> str:
     # By the date, so that the parts take turns whatever was missed.
     part = now.toordinal() % _CHECK_PARTS + 1
     restic = Restic(repository, hostname=config.instance, binary=config.restic)
+    restic.unlock_stale()
     restic.check(part, _CHECK_PARTS, limit_seconds=config.limit_seconds)
     return f"sound; part {part} of {_CHECK_PARTS} of its data was read"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from deploy.onhost import stamps
+from deploy.onhost import jobs, stamps
 from deploy.onhost.__main__ import main
 from deploy.onhost.clock import to_text, utc_now
-from deploy.onhost.locks import FileLock
+from deploy.onhost.locks import FileLock, Holder, LockStatus
 from tests.unit.onhost.web import Web, serving
 
 JobsFile = Callable[..., Path]
@@ -64,6 +64,23 @@ def test_an_endpoint_that_this_version_lacks_is_no_failure(jobs_file: JobsFile, 
     assert run(file, "job", "tasks") == 0
     assert stamp(file, "tasks")["outcome"] == "not in this version"
     assert stamp(file, "tasks")["last_success"] is not None
+
+
+@pytest.mark.parametrize(("what", "outcome"), [("deploy", None), ("restore", None), ("backup", "failed")])
+def test_an_app_that_is_just_replaced_is_no_failure_and_a_backup_replaces_none(
+    jobs_file: JobsFile, web: Web, monkeypatch: pytest.MonkeyPatch, what: str, outcome: str | None
+) -> None:
+    holder = Holder("ada@desk", what, "2026-11-24T06:54:10Z", 4711)
+    monkeypatch.setattr(jobs, "status", lambda _: LockStatus(True, holder))
+    web.status = 503
+    file = jobs_file()
+    assert run(file, "job", "tasks") == (0 if outcome is None else 1)
+    assert (file.parent / "stamps" / "tasks.json").exists() == (outcome is not None)
+    if outcome is None:
+        assert log(file, "tasks")[-1].endswith(
+            f"skipped: 503 (meanwhile: {what} by ada@desk (process 4711) since 2026-11-24T06:54:10Z)"
+        )
+    assert run(file, "catch-up", "--host-locked") == 1, "who holds the lock wants to know"
 
 
 @pytest.mark.parametrize(
