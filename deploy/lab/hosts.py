@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tenacity
 from docker.errors import APIError, NotFound
 
 from deploy.errors import CalstackError
@@ -56,14 +57,25 @@ def ensure_host(client: DockerClient, lab: Lab, host: LabHost, image: str, publi
 
 def host_keys(client: DockerClient, lab: Lab, host: LabHost) -> list[str]:
     """The host's own keys as lines of a known_hosts file, read inside the container and so beyond doubt."""
-    answer = inside.run(
-        client.containers.get(lab.container(host.name)), "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"
+    container = client.containers.get(lab.container(host.name))
+    # A busy engine sometimes loses what a short command prints.
+    reading = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_fixed(1),
+        retry=tenacity.retry_if_result(lambda keys: not keys),
+        retry_error_callback=lambda _: [],
     )
-    keys = [line.split()[:2] for line in answer.text.splitlines() if line.startswith(("ssh-", "ecdsa-"))]
-    if answer.exit_code != 0 or not keys:
+    keys: list[list[str]] = reading(_read_host_keys, container)
+    if not keys:
         raise CalstackError("it has no SSH host keys", where=f"lab host {host.name}", fix=_REMAKE)
     place = host.address if host.ssh_port == 22 else f"[{host.address}]:{host.ssh_port}"
     return [f"{place} {kind} {key}" for kind, key in keys]
+
+
+def _read_host_keys(container: Container) -> list[list[str]]:
+    answer = inside.run(container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub")
+    lines = answer.text.splitlines() if answer.exit_code == 0 else []
+    return [line.split()[:2] for line in lines if line.startswith(("ssh-", "ecdsa-"))]
 
 
 def _find(client: DockerClient, lab: Lab, host: LabHost) -> Container | None:

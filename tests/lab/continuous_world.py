@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -135,7 +135,13 @@ class World:
 
     def settle(self) -> None:
         """Send until all that was committed is in the repository."""
-        wait_for(lambda: not self.send().complaints)
+        complaints: list[str] = []
+
+        def all_is_sent() -> bool:
+            complaints[:] = self.send().complaints
+            return not complaints
+
+        wait_for(all_is_sent, because=complaints)
 
     def make_base(self) -> bases.Made:
         self.settle()
@@ -249,14 +255,14 @@ def sending(world: World, every: float) -> Iterator[None]:
         worker.join(180)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until it holds."""
+def wait_for(condition: Callable[[], bool], seconds: float = 60, because: Sequence[str] = ()) -> None:
+    """Wait until it holds; `because` says what was still wrong."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(Exception):
             if condition():
                 return
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited in vain: {because}"
         time.sleep(0.1)
 
 

@@ -144,6 +144,7 @@ def test_killed_half_way_the_same_command_brings_the_instance_back(
     assert "an instance is on this host already; nothing was touched" in refused.stderr
 
 
+@pytest.mark.long
 def test_nobody_hears_of_a_clone(lost: DeployedLab, survivor: DeployedLab) -> None:
     done = survivor.calstack(*_restore("cal2", "--clone"))
     assert done.returncode == 0, done.stderr
