@@ -9,13 +9,12 @@ from collections.abc import Sequence
 import click
 
 from deploy.actions import restore_new_host as making
+from deploy.actions.check_repository import PASSWORD_VARIABLE
 from deploy.actions.opening import choose
 from deploy.cli_options import CONSOLE
 from deploy.errors import InputError
 from deploy.lab import verbs as lab_verbs
 from deploy.settings.load import load_inventory
-
-PASSWORD_VARIABLE = "CALSTACK_BACKUP_PASSWORD"  # noqa: S105 - the name of the variable
 
 
 def restore_onto_new_host(

@@ -188,7 +188,7 @@ def _dress(postgres: Server, live: str, database: str, comment: str) -> None:
             whose = f"role {identifier(role)} in database {name}" if role else f"database {name}"
             session.rows(f"alter {whose} set {identifier(setting)} to {_as_setting(setting, value)}")
         owner = session.rows(
-            f"select pg_get_userbyid(datdba), datacl is null from pg_database where datname = {quoted(live)}"  # noqa: S608
+            f"select pg_get_userbyid(datdba), datacl is null from pg_database where datname = {quoted(live)}"  # noqa: S608 - names and values are quoted
         )
         if not owner:
             return  # the live one is gone; that is why we are here

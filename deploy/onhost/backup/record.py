@@ -198,7 +198,7 @@ def sequences(session: Session) -> dict[str, int | None]:
 def table(session: Session, schema: str, name: str) -> Table:
     """All rows of one table, in the session's present transaction. Raises DatabaseError."""
     count, digest = session.rows(
-        f"select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "  # noqa: S608
+        f"select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "  # noqa: S608 - names and values are quoted
         f"from only {identifier(schema, name)} t",
         limit_seconds=_TABLE_SECONDS,
     )[0]

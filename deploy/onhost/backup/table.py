@@ -93,7 +93,7 @@ def _restore(config: BackupConfig, chosen: Chosen, server: Server, *selection: s
 def _written_by(server: Server, schema: str, relation: str, kind: str) -> list[str]:
     quoted_name = identifier(schema, relation)
     if kind == CSV:
-        copy = f"copy (select * from only {quoted_name}) to stdout with (format csv, header)"  # noqa: S608
+        copy = f"copy (select * from only {quoted_name}) to stdout with (format csv, header)"  # noqa: S608 - names and values are quoted
         return server.command("psql", "-X", "-q", "-c", copy, application=_APPLICATION)
     # Rows that are there stay as they are, so that the file may be fed to the live database.
     return server.command(
