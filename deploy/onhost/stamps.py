@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from . import json_file
 from .clock import from_text, to_text
 
 DONE = "done"
@@ -78,19 +77,7 @@ def read_all(directory: Path) -> dict[str, Stamp]:
 
 def write(directory: Path, stamp: Stamp) -> None:
     """Put the stamp in place in one step: a reader sees the old one or the new one, whatever happens."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{stamp.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(stamp), file)
-            file.write("\n")
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(directory / f"{stamp.name}.json")
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    json_file.place(directory / f"{stamp.name}.json", asdict(stamp))
 
 
 def overdue(stamp: Stamp | None, interval_seconds: float | None, now: datetime) -> bool:

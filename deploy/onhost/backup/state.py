@@ -6,10 +6,10 @@ A repository that has vanished, or was set back to last week, cannot say so itse
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from .. import json_file
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,4 @@ def read(directory: Path, repository: str) -> Known:
 
 def write(directory: Path, repository: str, known: Known) -> None:
     """Put it in place in one step."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{repository}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(known), file)
-            file.write("\n")
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(directory / f"{repository}.json")
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    json_file.place(directory / f"{repository}.json", asdict(known))
